@@ -19,7 +19,7 @@ def canonical(value: Json) -> bytes:
         InvalidInput: for what I-JSON has no place for (NaN, integers beyond 2**53, lone surrogates).
     """
     try:
-        return bytes(rfc8785.dumps(value))  # type: ignore[arg-type]
+        return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as why:
         raise InvalidInput(
             f"This cannot be written as canonical JSON: {why}.",

@@ -30,11 +30,10 @@ class Actor:
     def parse(cls, text: str) -> "Actor":
         """Read ``kind:name``. Raises InvalidInput."""
         kind, _, name = text.partition(":")
-        if kind not in ("person", "script", "software", "model"):
-            raise InvalidInput(
-                f"{text[:60]!r} does not say who acts.", next_step="Write 'person:NAME'."
-            )
-        return cls(kind, clean_name(name))
+        match kind:
+            case "person" | "script" | "software" | "model":
+                return cls(kind, clean_name(name))
+        raise InvalidInput(f"{text[:60]!r} does not say who acts.", next_step="Write 'person:NAME'.")
 
 
 def clean_name(text: str) -> str:
