@@ -1,0 +1,56 @@
+"""The port of the log: what every room writes its acts to."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from emeritus.record.checkpoint import Checkpoint
+from emeritus.record.entry import Act, Entry
+from emeritus.record.merkle import Nodes
+
+
+class Log(Nodes, Protocol):
+    """The append-only log, inside one unit of work."""
+
+    def append(self, act: Act) -> Entry:
+        """Put *act* on the record and return its entry.
+
+        When *act* has a key that stands already: the same act returns the entry that is there.
+
+        Raises:
+            Conflict: another act stands under the same key.
+            Unavailable: the clock is behind the last entry by more than a moment.
+        """
+        ...
+
+    def entries(
+        self,
+        *,
+        model: str | None = None,
+        kinds: Collection[str] | None = None,
+        subject: str | None = None,
+        begin: int = 0,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> Sequence[Entry]:
+        """Return the entries with ``seq >= begin`` that match, in their order on the record."""
+        ...
+
+    def find(self, key: str) -> Entry | None:
+        """Return the entry written under the idempotency key *key*."""
+        ...
+
+    def get(self, seq: int) -> Entry:
+        """Return the entry at *seq*. Raises NotFound."""
+        ...
+
+    def size(self) -> int:
+        """Return the number of entries."""
+        ...
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what the log is now."""
+        ...
+
+    def signed_checkpoint(self) -> str:
+        """Return the newest signed note; its size is that of the log."""
+        ...
