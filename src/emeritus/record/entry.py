@@ -12,7 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from emeritus.core.clock import instant, parse_instant
-from emeritus.core.digests import Json, canonical, from_canonical
+from emeritus.core.digests import canonical, from_canonical
 from emeritus.core.errors import IntegrityError, InvalidInput
 from emeritus.core.people import Actor
 from emeritus.record.merkle import leaf_hash
@@ -32,7 +32,7 @@ class Act:
     """
 
     kind: str
-    body: Mapping[str, Json]
+    body: Mapping[str, Any]
     by: Actor
     model: str | None = None
     subject: str | None = None

@@ -1,0 +1,110 @@
+"""The organisation that keeps this house, and the people who act in it."""
+
+from collections.abc import Collection
+from typing import Literal
+
+from attrs import frozen
+
+from emeritus.core.errors import InvalidInput, NotFound, NotPermitted
+from emeritus.core.people import SOFTWARE, Actor
+from emeritus.record import Act, Entry, Log
+
+Role = Literal["steward", "reviewer"]
+ROLES: tuple[Role, ...] = ("steward", "reviewer")
+DEFAULT_NOTICE_DAYS = 60
+
+
+@frozen
+class Organisation:
+    """Who runs this.
+
+    *notice_days* is the promise: a model is retired no sooner than that after it was announced.
+    *demo* says that scripts may stand in for people here; every page of a demo says so.
+    """
+
+    name: str
+    notice_days: int
+    demo: bool
+
+
+@frozen
+class Person:
+    """Somebody who may act, under the name that stands on the record."""
+
+    actor: Actor
+    roles: tuple[Role, ...]
+
+
+def found(log: Log, organisation: Organisation, verify_key: str) -> Entry:
+    """Write the first entry: whose record this is, and which key signs it."""
+    if not organisation.name.strip():
+        raise InvalidInput("The organisation has no name.", next_step="Name it: --name 'Example Lab'.")
+    if not 0 <= organisation.notice_days <= 3650:
+        raise InvalidInput(
+            f"A notice period of {organisation.notice_days} days cannot be promised.",
+            next_step="Promise between 0 and 3650 days; 60 is usual.",
+        )
+    body = {
+        "name": organisation.name,
+        "notice_days": organisation.notice_days,
+        "demo": organisation.demo,
+        "verify_key": verify_key,
+    }
+    return log.append(Act("organisation.founded", body, SOFTWARE, key="organisation.founded"))
+
+
+def organisation(log: Log) -> Organisation:
+    """Return the organisation. Raises NotFound before it was founded."""
+    entry = log.find("organisation.founded")
+    if entry is None:
+        raise NotFound(
+            "There is no house here yet.", next_step="Run `emeritus init --name 'YOUR ORGANISATION'`."
+        )
+    return Organisation(entry.body["name"], entry.body["notice_days"], entry.body["demo"])
+
+
+def add_person(log: Log, actor: Actor, roles: Collection[Role], by: Actor) -> Person:
+    """Let *actor* act in *roles*. A script is let in only where the house is a demo.
+
+    Raises:
+        NotPermitted: a script, in a real house.
+        InvalidInput: no role.
+    """
+    if actor.is_scripted and not organisation(log).demo:
+        raise NotPermitted(
+            "A script cannot stand in for a person here.", next_step="Add the person who will act."
+        )
+    if not roles or not set(roles) <= set(ROLES):
+        raise InvalidInput(
+            f"{', '.join(roles) or 'Nothing'} is no set of roles.",
+            next_step=f"Choose from: {', '.join(ROLES)}.",
+        )
+    ordered: tuple[Role, ...] = tuple(role for role in ROLES if role in roles)
+    log.append(
+        Act("person.added", {"person": str(actor), "roles": list(ordered)}, by, key=f"person.added:{actor}")
+    )
+    return Person(actor, ordered)
+
+
+def people(log: Log) -> list[Person]:
+    """Return everybody who may act."""
+    return [
+        Person(Actor.parse(entry.body["person"]), tuple(entry.body["roles"]))
+        for entry in log.entries(kinds={"person.added"})
+    ]
+
+
+def acting(log: Log, actor: Actor, role: Role, act: str) -> Actor:
+    """Return *actor* when they may act in *role*.
+
+    Raises:
+        NotPermitted: they may not; the sentence says who may.
+    """
+    able = [person.actor for person in people(log) if role in person.roles]
+    if actor in able:
+        return actor
+    names = ", ".join(person.name for person in able) or "nobody yet"
+    raise NotPermitted(
+        f"{actor.name} is not a {role} here, so cannot {act}; those who are: {names}.",
+        next_step=f"Ask one of them, or add a person: `emeritus person add 'NAME' --role {role}`.",
+    )
