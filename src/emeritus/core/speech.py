@@ -71,6 +71,7 @@ class Utterance:
     id: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "id", "")  # asdict reads every field, even those it leaves out
         object.__setattr__(self, "id", sha256(self.canonical()))
 
     def canonical(self) -> bytes:
