@@ -1,0 +1,73 @@
+"""Engines and transactions: SQLite in WAL mode for one machine, PostgreSQL for several."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from emeritus.core.errors import InvalidInput, Unavailable
+
+_READ = "emeritus_read"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer, or has no room left."""
+
+    id = "database.unavailable"
+
+
+def open_database(url: str) -> sa.Engine:
+    """Return an engine for *url*: ``sqlite:///FILE`` or ``postgresql://…``.
+
+    Raises:
+        InvalidInput: for any other kind of database.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise InvalidInput(
+            "The database URL is for neither SQLite nor PostgreSQL.",
+            next_step="Set EMERITUS_DATABASE_URL to sqlite:///FILE or postgresql://USER@HOST/NAME.",
+        )
+    if parsed.get_backend_name() == "postgresql":
+        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(parsed, connect_args={"timeout": 30})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, so that DDL is in transactions too
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A writer takes the lock at once: one that began by reading could not upgrade, and would fail late.
+    reading = connection.get_execution_options().get(_READ, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def transaction(engine: sa.Engine, *, reading: bool = False) -> Iterator[sa.Connection]:
+    """Yield a connection inside one transaction: committed at the end, rolled back on an exception.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer, is locked for too long, or its disk is full.
+    """
+    try:
+        with engine.connect().execution_options(**{_READ: reading}) as connection, connection.begin():
+            yield connection
+    except sa.exc.OperationalError as why:
+        raise DatabaseUnavailable(
+            f"The database did not do its work: {str(why.orig).splitlines()[0]}.",
+            next_step="Check that it runs and that its disk has room; nothing of this act was kept.",
+        ) from why

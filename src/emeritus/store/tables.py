@@ -1,0 +1,145 @@
+"""The tables. What a law protects (entries, hashes, checkpoints, words) is append-only by trigger."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcTime(sa.TypeDecorator[datetime]):
+    """A moment in UTC. SQLite drops time zones, so the zone is checked going in and given back coming out."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        assert isinstance(value, datetime)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+entry = sa.Table(
+    "entry",
+    metadata,
+    sa.Column(
+        "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("kind", sa.String(80), nullable=False),
+    sa.Column("model", sa.String(96)),
+    sa.Column("subject", sa.String(200)),
+    sa.Column("key", sa.String(300), unique=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Index(None, "model", "kind"),
+    sa.Index(None, "kind", "subject"),
+)
+
+node = sa.Table(
+    "node",
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+)
+
+checkpoint = sa.Table(
+    "checkpoint",
+    metadata,
+    sa.Column(
+        "size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("note", sa.Text, nullable=False),
+)
+
+utterance = sa.Table(
+    "utterance",
+    metadata,
+    sa.Column("id", sa.String(80), primary_key=True),
+    sa.Column("model", sa.String(96), nullable=False, index=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+private_fact = sa.Table(
+    "private_fact",
+    metadata,
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("salt", sa.LargeBinary, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+desk_token = sa.Table(
+    "desk_token",
+    metadata,
+    sa.Column("hash", sa.String(80), primary_key=True),
+    sa.Column("person", sa.String(100), nullable=False),
+    sa.Column("made_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+)
+
+failure = sa.Table(
+    "failure",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+    sa.Column("stage", sa.String(40), nullable=False),
+    sa.Column("subject", sa.String(200), nullable=False),
+    sa.Column("error", sa.String(80), nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("next_step", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Index(None, "stage", "subject"),
+)
+
+worker = sa.Table(
+    "worker",
+    metadata,
+    sa.Column("executor", sa.String(80), primary_key=True),
+    sa.Column("seen_at", UtcTime, nullable=False),
+)
+
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("id", sa.String(80), primary_key=True),
+    sa.Column("hash", sa.String(80), nullable=False, unique=True),
+    sa.Column("holder", sa.String(200), nullable=False, index=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("label", sa.String(200), nullable=False),
+    sa.Column("models", sa.JSON),
+    sa.Column("made_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime),
+    sa.Column("revoked_at", UtcTime),
+    sa.Column("last_used_at", UtcTime),
+)
+
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("request", sa.String(80), primary_key=True),
+    sa.Column("key_id", sa.String(80), nullable=False, index=True),
+    sa.Column("model", sa.String(96), nullable=False, index=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("tokens_in", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("tokens_out", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("seconds", sa.Float, nullable=False, server_default="0"),
+    sa.Column("status", sa.Integer),
+)
+
+APPEND_ONLY = ("entry", "node", "checkpoint", "utterance")
