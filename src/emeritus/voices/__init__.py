@@ -1,0 +1,58 @@
+"""Voices: make a model speak, whichever engine or service does it.
+
+`Voice` is the port; `LlamaVoice`, `OpenAIVoice` and `AnthropicVoice` are adapters; `Pool` loads them when
+they are called and stops them when they are idle. Fakes for tests are in `emeritus.voices.fakes`.
+"""
+
+from emeritus.voices.adapters import Adapter, VoiceSpec, adapter
+from emeritus.voices.errors import (
+    BadReply,
+    Busy,
+    EngineDied,
+    EngineMissing,
+    EngineNotStarted,
+    KeyRefused,
+    NotUnderstood,
+    PromptTooLong,
+    Unreachable,
+    VoiceClosed,
+    VoiceError,
+    VoiceTimeout,
+)
+from emeritus.voices.llama import LlamaSettings, LlamaVoice
+from emeritus.voices.pool import Event, Pool, PooledSpeaker, Warmth, WeightsProvider
+from emeritus.voices.remote import AnthropicVoice, OpenAIVoice
+from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS, RawAnswer, Voice
+from emeritus.voices.wire import hang_up
+
+__all__ = [
+    "ANTHROPIC_PATHS",
+    "OPENAI_PATHS",
+    "Adapter",
+    "AnthropicVoice",
+    "BadReply",
+    "Busy",
+    "EngineDied",
+    "EngineMissing",
+    "EngineNotStarted",
+    "Event",
+    "KeyRefused",
+    "LlamaSettings",
+    "LlamaVoice",
+    "NotUnderstood",
+    "OpenAIVoice",
+    "Pool",
+    "PooledSpeaker",
+    "PromptTooLong",
+    "RawAnswer",
+    "Unreachable",
+    "Voice",
+    "VoiceClosed",
+    "VoiceError",
+    "VoiceSpec",
+    "VoiceTimeout",
+    "Warmth",
+    "WeightsProvider",
+    "adapter",
+    "hang_up",
+]

@@ -1,0 +1,99 @@
+"""Which adapters there are: ours, and those that other packages bring (entry points ``emeritus.voices``).
+
+An adapter is a callable that takes a `VoiceSpec` and returns a `Voice`, not yet started.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import msgspec
+from attrs import field, frozen
+
+from emeritus.core.errors import InvalidInput, NotFound
+from emeritus.voices.llama import LlamaSettings, LlamaVoice
+from emeritus.voices.remote import AnthropicVoice, OpenAIVoice, RemoteVoice
+from emeritus.voices.voice import Voice
+
+GROUP = "emeritus.voices"
+
+
+@frozen
+class VoiceSpec:
+    """What an adapter needs to know.
+
+    *path* and *weights* (their digest) are for adapters that load weights here; *options* are the
+    adapter's own settings, from the configuration.
+    """
+
+    model: str
+    path: Path | None = None
+    weights: str = ""
+    options: Mapping[str, Any] = field(default=MappingProxyType({}), converter=MappingProxyType)
+
+
+Adapter: TypeAlias = Callable[[VoiceSpec], Voice]
+
+
+def adapter(name: str) -> Adapter:
+    """Return the adapter called *name*: ``llama``, ``openai``, ``anthropic``, or a third party's.
+
+    Raises:
+        NotFound: when there is none; it names those that there are.
+    """
+    if (ours := _OURS.get(name)) is not None:
+        return ours
+    others = {point.name: point for point in entry_points(group=GROUP)}
+    if name in others:
+        found: Adapter = others[name].load()
+        return found
+    known = ", ".join(sorted({*_OURS, *others}))
+    raise NotFound(f"There is no voice adapter {name[:60]!r}.", next_step=f"Choose one of: {known}.")
+
+
+def _llama(spec: VoiceSpec) -> Voice:
+    if spec.path is None:
+        raise InvalidInput(f"{spec.model} has no weights here.", next_step="Choose a remote adapter for it.")
+    options = dict(spec.options)
+    if options.get("server"):
+        options["server"] = Path(str(options["server"]))
+    try:
+        settings = LlamaSettings(**options)
+    except (TypeError, ValueError) as why:
+        raise _wrong_options(spec, why) from None
+    return LlamaVoice(spec.model, spec.path, weights=spec.weights, settings=settings)
+
+
+class _RemoteOptions(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    base_url: str
+    model: str
+    key_env: str = ""
+    sends: list[str] | None = None
+    timeout: float = 600.0
+    limit_field: str = ""
+
+
+def _remote(kind: type[RemoteVoice]) -> Adapter:
+    def build(spec: VoiceSpec) -> Voice:
+        try:
+            options = msgspec.to_builtins(msgspec.convert(dict(spec.options), _RemoteOptions))
+            return kind(known_as=spec.model, **options)
+        except (msgspec.ValidationError, TypeError) as why:
+            raise _wrong_options(spec, why) from None
+
+    return build
+
+
+def _wrong_options(spec: VoiceSpec, why: Exception) -> InvalidInput:
+    return InvalidInput(
+        f"The voice settings of {spec.model} are wrong: {why}.", next_step="Correct them and try again."
+    )
+
+
+_OURS: Mapping[str, Adapter] = {
+    "llama": _llama,
+    "openai": _remote(OpenAIVoice),
+    "anthropic": _remote(AnthropicVoice),
+}

@@ -1,0 +1,197 @@
+"""A llama.cpp engine in a process of its own, seen from the parent."""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from emeritus.core.speech import EngineBuild
+from emeritus.voices.errors import EngineMissing, EngineNotStarted, VoiceError
+from emeritus.voices.llama_child import MISSING
+from emeritus.voices.wire import exchange
+
+LOG_LINES: Final = 200
+LOG_LINE: Final = 500
+GRACE: Final = 5.0
+
+
+class _Ready(msgspec.Struct, forbid_unknown_fields=True):
+    pid: int
+    url: str
+    name: str
+    version: str
+    system: str
+
+
+class EngineProcess:
+    """One running engine: listens on 127.0.0.1, on a port the system chose, behind a random key.
+
+    Raises:
+        EngineMissing: when its program is not installed.
+        EngineNotStarted: when it refuses the weights or is not ready within *start_timeout* seconds.
+    """
+
+    def __init__(self, settings: dict[str, Any], *, who: str, start_timeout: float) -> None:
+        self._who = who
+        self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self.key = secrets.token_urlsafe(32)
+        deadline = time.monotonic() + start_timeout
+        port = _free_port() if settings["server"] else 0
+        child = Path(__file__).with_name("llama_child.py")
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
+            [sys.executable, "-I", str(child)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the parent, which drains first
+        )
+        threading.Thread(target=self._keep_log, daemon=True).start()
+        expiry = threading.Timer(start_timeout, self.kill)
+        expiry.daemon = True
+        expiry.start()
+        try:
+            ready = self._hand_over({**settings, "key": self.key, "port": port})
+            self.url, self.pid = ready.url, ready.pid
+            self.build = EngineBuild(ready.name, ready.version, ready.system)
+            self._await_health(deadline)
+            if settings["server"]:
+                self.build = EngineBuild("llama-server", _version_of(settings["server"]))
+        except BaseException:
+            self.kill()
+            self._forget()
+            raise
+        finally:
+            expiry.cancel()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def memory(self) -> int:
+        """Bytes resident; 0 when that cannot be told."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except OSError:
+            return 0
+        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+        return int(found[1]) * 1024 if found else 0
+
+    def log(self) -> tuple[str, ...]:
+        """Return the last lines it logged."""
+        return tuple(self._log)
+
+    def how_it_ended(self) -> str:
+        """Say in a few words why it is not running; empty while it is."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        code = self._process.poll()
+        if code is None:
+            return ""
+        number = -code if code < 0 else code - 128
+        if number > 0:
+            with contextlib.suppress(ValueError):
+                return f"killed by {signal.Signals(number).name}"
+        return f"exit status {code}"
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()  # the kernel takes the engine with its warden
+
+    def close(self) -> None:
+        """End it: ask first, then insist; returns when it is gone."""
+        if self.alive:
+            self._process.terminate()
+            try:
+                self._process.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _keep_log(self) -> None:
+        pipe = self._process.stderr
+        assert pipe is not None
+        with pipe, contextlib.suppress(ValueError):
+            while line := pipe.readline(LOG_LINE):
+                self._log.append(line.decode(errors="replace").rstrip())
+
+    def _hand_over(self, settings: dict[str, Any]) -> _Ready:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            stdin.write(json.dumps(settings).encode() + b"\n")
+            stdin.flush()
+            return msgspec.json.decode(stdout.readline(65536), type=_Ready)
+        except (OSError, msgspec.MsgspecError):
+            raise self._not_started() from None
+
+    def _await_health(self, deadline: float) -> None:
+        while self.alive and time.monotonic() < deadline:
+            with contextlib.suppress(VoiceError):
+                status, _ = exchange(
+                    self.url + "/health",
+                    None,
+                    {},
+                    who=self._who,
+                    seconds=5,
+                    lost=self._not_started,
+                    limit=65536,
+                )
+                if status == 200:
+                    return
+            time.sleep(0.05)
+        raise self._not_started()
+
+    def _not_started(self) -> VoiceError:
+        ended = self.how_it_ended()
+        said = next((line for line in self._log if " E " in line), self._log[-1] if self._log else "")
+        said = re.sub(r"^[\d.]+ E ", "", said).strip().rstrip(".")
+        if ended == f"exit status {MISSING}":
+            return EngineMissing(
+                f"The llama.cpp engine is not installed ({said}).",
+                next_step="Install it with `pip install 'emeritus[llama]'`, or name a llama-server program.",
+            )
+        why = said or ended or "it was not ready in time"
+        return EngineNotStarted(
+            f"{self._who} did not start: {why[:300]}.",
+            next_step="Check the weights with `emeritus model verify`, the memory that is free, and allow more time.",
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+    return number
+
+
+def _version_of(server: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - the program the operator named
+            [server, "--version"], capture_output=True, timeout=10, check=False, env={**os.environ}
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    said = (done.stdout + done.stderr).decode(errors="replace")
+    return " ".join(said.split())[:200]

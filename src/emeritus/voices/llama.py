@@ -1,0 +1,271 @@
+"""llama.cpp, on this machine, in a child process of its own."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from attrs import asdict, field, frozen, validators
+
+from emeritus.core.clock import Clock, SystemClock
+from emeritus.core.ids import model_id
+from emeritus.core.speech import EngineBuild, Message, Sampling, Utterance
+from emeritus.voices import plain, replies
+from emeritus.voices.engine_process import EngineProcess
+from emeritus.voices.errors import (
+    CALL_AGAIN,
+    EngineDied,
+    EngineNotStarted,
+    NotUnderstood,
+    VoiceClosed,
+    VoiceError,
+)
+from emeritus.voices.gate import Gate
+from emeritus.voices.voice import ANTHROPIC_PATHS, NO_HEADERS, OPENAI_PATHS
+from emeritus.voices.wire import Relayed, exchange, passed_on, relay
+
+_SETTLE = 30.0
+_positive = [validators.instance_of(int), validators.ge(1)]
+
+
+@frozen
+class LlamaSettings:
+    """How the engine runs.
+
+    *context* is in tokens, for each of *slots* (answers drawn at the same time for callers of the
+    gateway); *threads* 0 means one a processor; *cache_mib* bounds the prompt cache in memory (0: none);
+    *server* names a ``llama-server`` program to run instead of xllamacpp; times are in seconds.
+    """
+
+    context: int = field(default=4096, validator=_positive)
+    slots: int = field(default=2, validator=_positive)
+    threads: int = field(default=0, validator=[validators.instance_of(int), validators.ge(0)])
+    gpu_layers: int = 0
+    cache_mib: int = 0
+    start_timeout: float = 120.0
+    answer_timeout: float = 600.0
+    server: Path | None = None
+
+
+class LlamaVoice:
+    """A `Voice` over a GGUF file. Starts its engine at the first call, and again when it has died.
+
+    Words that are kept (`speak`) are drawn alone in the engine and without its prompt cache: only then
+    does the same seed give the same words, whoever else is calling.
+    """
+
+    paths = OPENAI_PATHS | ANTHROPIC_PATHS
+
+    def __init__(
+        self,
+        model: str,
+        path: Path,
+        *,
+        weights: str = "",
+        settings: LlamaSettings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.model = model_id(model)
+        self.weights = weights
+        self._path = path
+        self._settings = settings or LlamaSettings()
+        self._clock = clock or SystemClock()
+        self._who = f"The engine of {model}"
+        self._gate = Gate()
+        self._starting = threading.Lock()
+        self._process: EngineProcess | None = None
+        self._chats = False
+        self._unsettled = False
+        self._closed = False
+
+    @property
+    def engine(self) -> EngineBuild:
+        return self._running().build
+
+    @property
+    def alive(self) -> bool:
+        process = self._process
+        return process is not None and process.alive
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process id while it runs."""
+        process = self._process
+        return process.pid if process is not None and process.alive else None
+
+    @property
+    def memory(self) -> int:
+        process = self._process
+        if process is not None and process.alive and (measured := process.memory):
+            return measured
+        size = self._path.stat().st_size if self._path.is_file() else 0
+        return size + size // 8 + 96 * 2**20
+
+    def log(self) -> tuple[str, ...]:
+        """Return the last lines the engine logged, for people who look for a fault."""
+        return self._process.log() if self._process is not None else ()
+
+    def start(self) -> None:
+        self._running()
+
+    def speak(
+        self,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        *,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Utterance:
+        with self._gate.alone():
+            process = self._settled()
+            path, body = self._asked(prompt, sampling, schema)
+            try:
+                status, data = exchange(
+                    process.url + path,
+                    body,
+                    {"content-type": "application/json", "authorization": f"Bearer {process.key}"},
+                    who=self._who,
+                    seconds=self._settings.answer_timeout,
+                    lost=lambda: self._died(process),
+                )
+            except VoiceError:
+                self._unsettled = True
+                raise
+        if status != 200:
+            raise replies.failure(status, data, self._who, hide=process.key)
+        read = replies.openai_chat if self._chats else replies.openai_completion
+        reply = read(data, self._who)
+        if schema is not None:
+            replies.require_json(reply, self._who)
+        return Utterance(
+            model=self.model,
+            text=reply.text,
+            prompt=tuple(prompt),
+            sampling=sampling,
+            engine=process.build,
+            weights=self.weights,
+            finish=reply.finish,
+            tokens_in=reply.tokens_in,
+            tokens_out=reply.tokens_out,
+            at=self._clock.now(),
+            schema=replies.plain_copy(schema),
+        )
+
+    @asynccontextmanager
+    async def request(
+        self, path: str, body: bytes, headers: Mapping[str, str] = NO_HEADERS
+    ) -> AsyncIterator[Relayed]:
+        if path not in self.paths:
+            raise NotUnderstood(
+                f"{self._who} does not speak {path[:60]!r}.", next_step=f"It speaks {sorted(self.paths)}."
+            )
+        async with self._gate.together():
+            process = self._process
+            if process is None or self._closed or not process.alive:
+                process = await asyncio.to_thread(self._running)
+            sent = {**passed_on(headers), "authorization": f"Bearer {process.key}"}
+            answer = None
+            try:
+                async with relay(
+                    process.url + path,
+                    body,
+                    sent,
+                    who=self._who,
+                    seconds=self._settings.answer_timeout,
+                    lost=lambda: self._died(process),
+                ) as answer:
+                    yield answer
+            finally:
+                if answer is None or not answer.whole:
+                    self._unsettled = True
+
+    def close(self) -> None:
+        self._closed = True
+        process = self._process
+        if process is not None and process.alive:
+            process.close()
+        with self._starting:  # one that was just starting
+            if self._process is not None:
+                self._process.close()
+
+    def _running(self) -> EngineProcess:
+        with self._starting:
+            if self._closed:
+                raise VoiceClosed(
+                    f"{self._who} has been stopped.", next_step="Ask the pool for the voice again."
+                )
+            if self._process is not None and self._process.alive:
+                return self._process
+            if self._process is not None:
+                self._process.close()
+            if not self._path.is_file():
+                raise EngineNotStarted(
+                    f"{self._who} has no weights: {self._path.name} is not there.",
+                    next_step="Restore them with `emeritus archive restore`.",
+                )
+            self._chats = plain.has_chat_template(self._path)
+            chosen = asdict(self._settings)
+            chosen["threads"] = self._settings.threads or os.cpu_count() or 1
+            chosen["server"] = str(self._settings.server) if self._settings.server else ""
+            chosen |= {"path": str(self._path.resolve()), "model": self.model}
+            self._process = EngineProcess(chosen, who=self._who, start_timeout=self._settings.start_timeout)
+            self._unsettled = False
+            return self._process
+
+    def _settled(self) -> EngineProcess:
+        """Return the engine with nothing left in it of callers who hung up."""
+        process = self._running()
+        deadline = time.monotonic() + _SETTLE
+        while self._unsettled:
+            if not _is_busy(process, self._who):
+                self._unsettled = False
+            elif time.monotonic() > deadline:
+                process.kill()
+                process = self._running()
+            else:
+                time.sleep(0.01)
+        return process
+
+    def _asked(
+        self, prompt: Sequence[Message], sampling: Sampling, schema: Mapping[str, Any] | None
+    ) -> tuple[str, bytes]:
+        asked: dict[str, Any] = {**asdict(sampling), "cache_prompt": False, "stream": False}
+        if self._chats:
+            asked["messages"] = [asdict(turn) for turn in prompt]
+            asked["reasoning_format"] = "none"  # its thoughts are its words too: nothing is cut out
+            if schema is not None:
+                shape = {"name": "answer", "schema": schema, "strict": True}
+                asked["response_format"] = {"type": "json_schema", "json_schema": shape}
+            return "/v1/chat/completions", replies.as_json(asked)
+        asked |= {"prompt": plain.rendered(prompt), "stop": [plain.STOP]}
+        if schema is not None:
+            asked["json_schema"] = schema
+        return "/v1/completions", replies.as_json(asked)
+
+    def _died(self, process: EngineProcess) -> VoiceError:
+        ended = process.how_it_ended()
+        how = f"stopped in mid-answer ({ended})" if ended else "broke off in mid-answer"
+        return EngineDied(f"{self._who} {how}; nothing of the answer was kept.", next_step=CALL_AGAIN)
+
+
+def _is_busy(process: EngineProcess, who: str) -> bool:
+    class Slot(msgspec.Struct):
+        is_processing: bool
+
+    try:
+        status, data = exchange(
+            process.url + "/slots",
+            None,
+            {"authorization": f"Bearer {process.key}"},
+            who=who,
+            seconds=10,
+            lost=lambda: EngineDied(f"{who} went away.", next_step=CALL_AGAIN),
+        )
+        slots = msgspec.json.decode(data, type=list[Slot]) if status == 200 else []
+    except (VoiceError, msgspec.MsgspecError):
+        return True
+    return any(slot.is_processing for slot in slots)
