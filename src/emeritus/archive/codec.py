@@ -20,9 +20,10 @@ from emeritus.archive.ports import Bytes
 
 FRAME = 2 << 20
 MAX_FRAME = 4 << 20
-SAMPLE = 256 << 10
+SAMPLE = 32 << 10
 _KEEP = 0.995  # an encoding that saves less than this costs more time than it is worth
-_PLANE = struct.Struct("<BI")
+_COUNT = struct.Struct("<H")
+_PLANE = struct.Struct("<BHI")
 _WORDS: dict[int, "np.dtype[np.unsignedinteger[Any]]"] = {
     2: np.dtype("<u2"),
     4: np.dtype("<u4"),
@@ -45,10 +46,14 @@ class Encoding(IntEnum):
 
 @frozen
 class Scheme:
-    """An encoding and the size in bytes of what repeats (0 where the encoding has no use for it)."""
+    """An encoding, and the widths in bytes of the fields that repeat, where the encoding parts them."""
 
     encoding: Encoding
-    stride: int = 0
+    fields: tuple[int, ...] = ()
+
+    @property
+    def stride(self) -> int:
+        return sum(self.fields)
 
 
 RAW = Scheme(Encoding.RAW)
@@ -62,12 +67,12 @@ class Undecodable(ValueError):
 def candidates(span: Span) -> tuple[Scheme, ...]:
     """Return the schemes worth trying on *span*, the fastest to decode first."""
     if span.kind == "bytes":  # may be a tensor file of another format, whose elements are aligned
-        return RAW, ZSTD, Scheme(Encoding.ROTATED_PLANES, 2), Scheme(Encoding.ROTATED_PLANES, 4)
+        return RAW, ZSTD, Scheme(Encoding.ROTATED_PLANES, (1,) * 2), Scheme(Encoding.ROTATED_PLANES, (1,) * 4)
     schemes = [RAW, ZSTD]
     if span.stride > 1:
-        schemes.append(Scheme(Encoding.PLANES, span.stride))
+        schemes.append(Scheme(Encoding.PLANES, span.fields))
     if span.is_float:
-        schemes.append(Scheme(Encoding.ROTATED_PLANES, span.stride))
+        schemes.append(Scheme(Encoding.ROTATED_PLANES, span.fields))
     return tuple(schemes)
 
 
@@ -95,24 +100,23 @@ def encode(scheme: Scheme, raw: Bytes) -> tuple[Scheme, bytes]:
     if scheme.encoding is Encoding.ZSTD:
         payload = _compress(raw)
     else:
-        payload = _encode_planes(raw, scheme.stride, rotated=scheme.encoding is Encoding.ROTATED_PLANES)
+        payload = _encode_planes(raw, scheme.fields, rotated=scheme.encoding is Encoding.ROTATED_PLANES)
     return (scheme, payload) if len(payload) < len(raw) else (RAW, bytes(raw))
 
 
-def decode(scheme: Scheme, payload: bytes, length: int) -> bytes:
+def decode(encoding: Encoding, payload: bytes, length: int) -> bytes:
     """Return the *length* bytes that were written as *payload*.
 
     Raises:
         Undecodable: when these are not bytes that `encode` wrote.
     """
-    match scheme.encoding:
+    match encoding:
         case Encoding.RAW:
             raw = payload
         case Encoding.ZSTD:
             raw = _decompress(payload, length)
         case Encoding.PLANES | Encoding.ROTATED_PLANES:
-            rotated = scheme.encoding is Encoding.ROTATED_PLANES
-            raw = _decode_planes(payload, scheme.stride, length, rotated=rotated)
+            raw = _decode_planes(payload, length, rotated=encoding is Encoding.ROTATED_PLANES)
     if len(raw) != length:
         raise Undecodable(f"{len(raw)} bytes instead of {length}")
     return raw
@@ -133,70 +137,76 @@ def ordered(pool: Executor, work: Callable[[_In], _Out], items: Iterable[_In], a
             future.cancel()
 
 
-def _encode_planes(raw: Bytes, stride: int, *, rotated: bool) -> bytes:
+def _encode_planes(raw: Bytes, fields: tuple[int, ...], *, rotated: bool) -> bytes:
     data = np.frombuffer(raw, np.uint8)
+    stride = sum(fields)
     count = data.size // stride
-    table, planes = [], []
-    for plane in _split(data[: count * stride], stride, rotated=rotated):
-        packed = _compress(plane.data)
-        kept = packed if len(packed) < count * _KEEP else plane.tobytes()
-        table.append(_PLANE.pack(kept is packed, len(kept)))
+    body = data[: count * stride]
+    if rotated:
+        words = body.view(_WORDS[stride])
+        turned = (words << 1) | (words >> (stride * 8 - 1))
+        body = turned.astype(_WORDS[stride], copy=False).view(np.uint8)
+    table, planes = [_COUNT.pack(len(fields))], []
+    for at, width in _places(fields):
+        plane = np.ascontiguousarray(body.reshape(count, stride)[:, at : at + width]).reshape(-1)
+        packed = _compress(plane.data, plane=True)
+        kept = packed if len(packed) < plane.size * _KEEP else plane.tobytes()
+        table.append(_PLANE.pack(kept is packed, width, len(kept)))
         planes.append(kept)
     return b"".join([*table, *planes, data[count * stride :].tobytes()])
 
 
-def _decode_planes(payload: bytes, stride: int, length: int, *, rotated: bool) -> bytes:
-    if not 1 <= stride <= length or (rotated and stride not in _WORDS):
-        raise Undecodable(f"no planes of {stride}")
-    count = length // stride
-    at = stride * _PLANE.size
-    if len(payload) < at:
-        raise Undecodable("the table of planes is cut off")
+def _decode_planes(payload: bytes, length: int, *, rotated: bool) -> bytes:
     view = memoryview(payload)
-    planes = []
-    for number in range(stride):
-        packed, size = _PLANE.unpack_from(payload, number * _PLANE.size)
+    try:
+        (number,) = _COUNT.unpack_from(payload)
+        rows = [_PLANE.unpack_from(payload, _COUNT.size + n * _PLANE.size) for n in range(number)]
+    except struct.error:
+        raise Undecodable("the table of planes is cut off") from None
+    fields = tuple(width for _, width, _ in rows)
+    stride = sum(fields)
+    if not 1 <= stride <= length or 0 in fields or (rotated and stride not in _WORDS):
+        raise Undecodable(f"planes of {stride} bytes in a frame of {length}")
+    count = length // stride
+    out = np.empty(length, np.uint8)
+    body = out[: count * stride]
+    at = _COUNT.size + number * _PLANE.size
+    for (packed, _, size), (place, width) in zip(rows, _places(fields), strict=True):
         piece = view[at : at + size]
         at += size
         if packed > 1 or len(piece) != size:
             raise Undecodable("a plane is cut off")
-        plane = np.frombuffer(_decompress(piece, count) if packed else piece, np.uint8)
-        if plane.size != count:
+        plane = np.frombuffer(_decompress(piece, count * width) if packed else piece, np.uint8)
+        if plane.size != count * width:
             raise Undecodable("a plane is too short")
-        planes.append(plane)
+        body.reshape(count, stride)[:, place : place + width] = plane.reshape(count, width)
     if len(payload) - at != length - count * stride:
         raise Undecodable("the tail is cut off")
-    out = np.empty(length, np.uint8)
-    _join(planes, out[: count * stride], rotated=rotated)
+    if rotated:
+        words = body.view(_WORDS[stride])
+        words[:] = (words >> 1) | (words << (stride * 8 - 1))
     out[count * stride :] = np.frombuffer(view[at:], np.uint8)
     return out.tobytes()
 
 
-def _split(data: Plane, stride: int, *, rotated: bool) -> Iterator[Plane]:
-    if rotated:
-        words = data.view(_WORDS[stride])
-        turned = (words << 1) | (words >> (stride * 8 - 1))
-        data = turned.astype(_WORDS[stride], copy=False).view(np.uint8)
-    for number in range(stride):
-        yield data[number::stride].copy()
-
-
-def _join(planes: Sequence[Plane], out: Plane, *, rotated: bool) -> None:
-    stride = len(planes)
-    for number, plane in enumerate(planes):
-        out[number::stride] = plane
-    if rotated:
-        words = out.view(_WORDS[stride])
-        words[:] = (words >> 1) | (words << (stride * 8 - 1))
+def _places(fields: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Yield where each field begins in its block, and its width."""
+    at = 0
+    for width in fields:
+        yield at, width
+        at += width
 
 
 _contexts = threading.local()
 
 
-def _compress(data: Bytes) -> bytes:
-    if not hasattr(_contexts, "pack"):
-        _contexts.pack = zstandard.ZstdCompressor(level=1, write_checksum=False, write_content_size=True)
-    packed: bytes = _contexts.pack.compress(data)
+def _compress(data: Bytes, *, plane: bool = False) -> bytes:
+    if not hasattr(_contexts, "text"):
+        # In a plane of numbers, matches are accidents: look for long ones only, and count on Huffman.
+        numbers = zstandard.ZstdCompressionParameters.from_level(1, min_match=7, hash_log=6)
+        _contexts.text = zstandard.ZstdCompressor(level=1)
+        _contexts.plane = zstandard.ZstdCompressor(compression_params=numbers)
+    packed: bytes = (_contexts.plane if plane else _contexts.text).compress(data)
     return packed
 
 

@@ -213,11 +213,13 @@ def _store(held: OpenFile, piece: _Piece, blobs: Blobs, pool: Executor) -> tuple
 
 
 def _scheme(piece: _Piece, read: Read) -> codec.Scheme:
-    """Choose by three samples: the beginning, the middle and the end."""
+    """Choose by samples of the beginning, the middle and the end; by all of what is short."""
     stride = max(1, piece.span.stride)
-    size = min(piece.length, max(1, codec.SAMPLE // stride) * stride)
-    starts = {0, (piece.length - size) // 2 // stride * stride, (piece.length - size) // stride * stride}
-    samples = [read(start, start + size) for start in sorted(starts)]
+    size = max(codec.SAMPLE, min(4 * codec.SAMPLE, piece.length // 24)) // stride * stride
+    if piece.length <= 3 * size:
+        return codec.choose(codec.candidates(piece.span), [read(0, min(piece.length, 2 * size))])
+    starts = (0, (piece.length - size) // 2 // stride * stride, (piece.length - size) // stride * stride)
+    samples = [read(start, start + size) for start in starts]
     return codec.choose(codec.candidates(piece.span), samples)
 
 

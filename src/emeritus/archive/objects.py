@@ -34,7 +34,7 @@ VERSION = 1
 FOLDER = "objects"
 AHEAD = 2  # frames under way beside the one in hand: what bounds memory
 _LENGTH = struct.Struct("<I")
-_ROW = struct.Struct("<BBHI16s")
+_ROW = struct.Struct("<B3xI16s")
 _CHECKSUM = 32
 _FIRST_READ = 64 << 10
 _MAX_HEADER = 16 << 10
@@ -67,7 +67,7 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
 
 @frozen
 class _Row:
-    scheme: Scheme
+    encoding: Encoding
     start: int
     end: int
     digest: bytes
@@ -129,7 +129,7 @@ def _encoded(
 
     rows = []
     for used, payload in ordered(pool, partial(encode, scheme), frames(), AHEAD):
-        rows.append(_ROW.pack(used.encoding, 0, used.stride, len(payload), blake3(payload).digest()[:16]))
+        rows.append(_ROW.pack(used.encoding, len(payload), blake3(payload).digest()[:16]))
         yield payload
     if hasher.hexdigest() != facts.blake3:
         raise changed()
@@ -210,7 +210,7 @@ class StoredObject:
             raise _damaged(digest, f"its frame {number} was altered")
         length = min(self.facts.frame, self.facts.length - number * self.facts.frame)
         try:
-            return decode(row.scheme, payload, length)
+            return decode(row.encoding, payload, length)
         except Undecodable as why:
             raise _damaged(digest, f"its frame {number} cannot be decoded: {why}") from why
 
@@ -261,12 +261,12 @@ def _facts(data: bytes, digest: str) -> Facts:
 
 def _rows(table: bytes, start: int, end: int, digest: str) -> tuple[_Row, ...]:
     rows = []
-    for encoding, _, stride, length, check in _ROW.iter_unpack(table):
+    for encoding, length, check in _ROW.iter_unpack(table):
         try:
-            scheme = Scheme(Encoding(encoding), stride)
+            known = Encoding(encoding)
         except ValueError:
             raise _damaged(digest, f"it uses the encoding {encoding}, unknown to this Emeritus") from None
-        rows.append(_Row(scheme, start, start + length, check))
+        rows.append(_Row(known, start, start + length, check))
         start += length
     if start != end:
         raise _damaged(digest, "its frames do not fill it")

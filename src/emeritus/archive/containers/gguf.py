@@ -31,18 +31,42 @@ _SCALARS = {
 }
 _STRING, _ARRAY, _UINT32 = 8, 9, 4
 
-# type id: name, elements in a block, bytes of a block. Types whose size has differed between programs
-# (Q8_1, which no file holds; those above 39) are left out: their extent follows from their neighbours.
-_TYPES = {
-    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20),
-    6: ("Q5_0", 32, 22), 7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34),
-    10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176),
-    14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292), 16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74),
-    18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50), 20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110),
-    22: ("IQ2_S", 256, 82), 23: ("IQ4_XS", 256, 136), 24: ("I8", 1, 1), 25: ("I16", 1, 2),
-    26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8), 29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2),
-    34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17),
-}  # fmt: skip
+# type id: name, elements in a block, widths in bytes of the block's fields (ggml-common.h; a number of
+# more than one byte, such as a scale, stands as its single bytes). Types whose size has differed between
+# programs (Q8_1, which no file holds; those above 39) are left out: their neighbours tell their extent.
+_TYPES: dict[int, tuple[str, int, tuple[int, ...]]] = {
+    0: ("F32", 1, (1,) * 4),
+    1: ("F16", 1, (1,) * 2),
+    2: ("Q4_0", 32, (1, 1, 16)),
+    3: ("Q4_1", 32, (1, 1, 1, 1, 16)),
+    6: ("Q5_0", 32, (1, 1, 4, 16)),
+    7: ("Q5_1", 32, (1, 1, 1, 1, 4, 16)),
+    8: ("Q8_0", 32, (1, 1, 32)),
+    10: ("Q2_K", 256, (16, 64, 1, 1, 1, 1)),
+    11: ("Q3_K", 256, (32, 64, 12, 1, 1)),
+    12: ("Q4_K", 256, (1, 1, 1, 1, 12, 128)),
+    13: ("Q5_K", 256, (1, 1, 1, 1, 12, 32, 128)),
+    14: ("Q6_K", 256, (128, 64, 16, 1, 1)),
+    15: ("Q8_K", 256, (1, 1, 1, 1, 256, 32)),
+    16: ("IQ2_XXS", 256, (1, 1, 64)),
+    17: ("IQ2_XS", 256, (1, 1, 64, 8)),
+    18: ("IQ3_XXS", 256, (1, 1, 96)),
+    19: ("IQ1_S", 256, (1, 1, 32, 16)),
+    20: ("IQ4_NL", 32, (1, 1, 16)),
+    21: ("IQ3_S", 256, (1, 1, 64, 8, 32, 4)),
+    22: ("IQ2_S", 256, (1, 1, 64, 8, 8)),
+    23: ("IQ4_XS", 256, (1, 1, 2, 4, 128)),
+    24: ("I8", 1, (1,)),
+    25: ("I16", 1, (1,) * 2),
+    26: ("I32", 1, (1,) * 4),
+    27: ("I64", 1, (1,) * 8),
+    28: ("F64", 1, (1,) * 8),
+    29: ("IQ1_M", 256, (32, 16, 8)),
+    30: ("BF16", 1, (1,) * 2),
+    34: ("TQ1_0", 256, (48, 4, 1, 1)),
+    35: ("TQ2_0", 256, (64, 1, 1)),
+    39: ("MXFP4", 32, (1, 16)),
+}
 _FLOATS = {"F16", "BF16", "F32", "F64"}
 
 
@@ -111,20 +135,19 @@ def _layout(claims: Claims, claimed: list[_Claim], start: int, size: int, alignm
             claims.refuse(f"tensor {claim.name!r} lies at {claim.offset}, off its alignment of {alignment}")
         if count and start + claim.offset > size:
             claims.refuse(f"tensor {claim.name!r} begins at {start + claim.offset} in a file of {size} bytes")
-        name, elements, block = _TYPES.get(claim.type_id, (f"ggml-{claim.type_id}", 0, 1))
+        name, elements, fields = _TYPES.get(claim.type_id, (f"ggml-{claim.type_id}", 0, (1,)))
         if elements == 0:
             length = max(0, following[claim.offset] - claim.offset) if count else 0
-            elements = 1
         else:
             if (claim.shape[0] if claim.shape else 1) % elements:
                 claims.refuse(
                     f"tensor {claim.name!r} of {name} has rows that are no whole blocks of {elements}"
                 )
-            length = count // elements * block
+            length = count // elements * sum(fields)
         claims.add(
             Span(
                 "tensor", start + claim.offset if length else start, length, claim.name, name,
-                claim.shape, block, name in _FLOATS,
+                claim.shape, fields, name in _FLOATS,
             )
         )  # fmt: skip
     return claims.layout()

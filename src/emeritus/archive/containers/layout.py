@@ -24,8 +24,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 class Span:
     """A run of bytes: a header, one tensor, the gap before the next, the tail, or plain bytes.
 
-    *stride* is the size in bytes of what repeats: an element, or a block of a quantised type; 1 when
-    nothing is known. *is_float* says that the elements are IEEE-like numbers with the sign on top.
+    *fields* are the widths in bytes of what repeats: the bytes of an element, the fields of a block of a
+    quantised type; ``(1,)`` when nothing is known. *is_float* says that the elements are IEEE-like
+    numbers with the sign on top.
     """
 
     kind: Kind
@@ -34,8 +35,13 @@ class Span:
     name: str = ""
     dtype: str = ""
     shape: tuple[int, ...] = ()
-    stride: int = 1
+    fields: tuple[int, ...] = (1,)
     is_float: bool = False
+
+    @property
+    def stride(self) -> int:
+        """Bytes of one element or block."""
+        return sum(self.fields)
 
 
 @frozen

@@ -71,8 +71,8 @@ def _claim(claims: Claims, name: str, raw: Any, start: int) -> None:
     if bits is None and (not tensor.dtype.isprintable() or len(tensor.dtype) > 32):
         claims.refuse(f"tensor {name!r} has no dtype that could be one")
     is_float = tensor.dtype in _FLOATS
-    stride = _FLOATS[tensor.dtype] if is_float else max(1, (bits or 8) // 8)
-    claims.add(Span("tensor", start + begin, end - begin, name, tensor.dtype, tensor.shape, stride, is_float))
+    fields = (1,) * (_FLOATS[tensor.dtype] if is_float else max(1, (bits or 8) // 8))
+    claims.add(Span("tensor", start + begin, end - begin, name, tensor.dtype, tensor.shape, fields, is_float))
 
 
 def _json(data: bytes, file: str) -> dict[str, Any]:
