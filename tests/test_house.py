@@ -7,6 +7,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -179,13 +180,48 @@ def test_licences_of_what_is_installed_with_it():
     assert set(EXCEPTIONS) <= set(refused), "an exception that is no longer needed"
 
 
-def test_the_locks_agree():
-    """What the demo runs with is what the tests ran with."""
+def asked_for() -> dict[str, list[Requirement]]:
+    """What pyproject.toml asks for, by extra."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lists = {"base": project["dependencies"], **project["optional-dependencies"]}
+    return {extra: [Requirement(line) for line in lines] for extra, lines in lists.items()}
+
+
+def test_what_is_imported_is_declared():
+    """No module imports a package that pyproject.toml does not ask for, even if another happens to bring it."""
+    asked = asked_for()
+    declared = {canonicalize_name(each.name) for each in [*asked["base"], *asked["llama"]]}
+    given_by = metadata.packages_distributions()
+    strangers = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            else:
+                continue
+            tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"emeritus"}
+            for top in tops:
+                if not declared & {canonicalize_name(name) for name in given_by.get(top, ())}:
+                    strangers.add(f"{path.relative_to(ROOT)}: {top}")
+    assert strangers == set()
+
+
+def test_the_locks_are_up_to_date():
+    """Each lock meets what pyproject.toml asks for, and what runs is what was tested; else `make lock`."""
 
     def pinned(name: str) -> dict[str, str]:
         lines = (ROOT / "requirements" / name).read_text().splitlines()
         return dict(line.split(" ")[0].split("==") for line in lines if re.match(r"\w\S*==", line))
 
-    run, dev = pinned("run.txt"), pinned("dev.txt")
-    assert run
+    run, dev, asked = pinned("run.txt"), pinned("dev.txt"), asked_for()
+    for lock, extras in ((run, ("base", "llama")), (dev, tuple(asked))):
+        wanted = [requirement for extra in extras for requirement in asked[extra]]
+        assert [str(each) for each in wanted if not meets(each, lock)] == []
     assert run.items() <= dev.items()
+
+
+def meets(requirement: Requirement, lock: dict[str, str]) -> bool:
+    version = lock.get(canonicalize_name(requirement.name))
+    return version is not None and requirement.specifier.contains(version)
