@@ -1,0 +1,5 @@
+"""``python -m emeritus``."""
+
+from emeritus.cli import main
+
+main()

@@ -1,0 +1,112 @@
+"""`emeritus decide`: answer preferences; decide on access and the column."""
+
+import click
+
+from emeritus.cli.house import Home
+from emeritus.core.clock import parse_date
+from emeritus.core.errors import InvalidInput
+from emeritus.ledger import ColumnPlan, Cost, NewCommitment
+from emeritus.ledger.aftercare import DEFAULT_WEEKS, TIERS, Tier
+from emeritus.ledger.decision import VERDICTS, Verdict
+
+
+@click.group()
+def command() -> None:
+    """Answer a preference, or decide on access and the column."""
+
+
+@command.command()
+@click.argument("model")
+@click.argument("preference_id", metavar="PREFERENCE")
+@click.argument("verdict", type=click.Choice(VERDICTS))
+@click.option("--reason", required=True, help="For the public, and for the model.")
+@click.option("--cost", required=True, metavar="'AMOUNT UNIT'", help="The estimate, e.g. '40 EUR'.")
+@click.option("--owner", required=True, help="Who answers for it.")
+@click.option(
+    "--commit",
+    "commitments",
+    multiple=True,
+    nargs=3,
+    metavar="WHAT DUE SHOWN_BY",
+    help="With act: what is done, by what day, and how one will know.",
+)
+@click.option("--revise", is_flag=True, help="Change a decision that stands; both stay on the record.")
+@click.pass_obj
+def preference(
+    home: Home,
+    model: str,
+    preference_id: str,
+    verdict: Verdict,
+    reason: str,
+    cost: str,
+    owner: str,
+    commitments: tuple[tuple[str, str, str], ...],
+    revise: bool,
+) -> None:
+    """Answer PREFERENCE of MODEL."""
+    from emeritus.process import decide
+
+    with home.open() as house, house.works.write() as work:
+        decision = decide.decide(
+            work,
+            model,
+            preference_id,
+            verdict=verdict,
+            reason=reason,
+            cost=_cost(cost),
+            owner=owner,
+            by=home.actor(),
+            now=house.clock.now(),
+            commitments=[NewCommitment(what, parse_date(due), shown) for what, due, shown in commitments],
+            revise=revise,
+        )
+    click.echo(f"{preference_id}: {decision.verdict} (entry {decision.entry}).")
+
+
+@command.command()
+@click.argument("model")
+@click.option("--tier", type=click.Choice(TIERS), required=True, help="Who reaches it once it is retired.")
+@click.option("--reason", required=True)
+@click.option("--review-on", required=True, metavar="DATE", help="When this is looked at again.")
+@click.option("--column/--no-column", default=False, help="Whether it gets a weekly column.")
+@click.option("--weeks", type=int, default=DEFAULT_WEEKS, show_default=True)
+@click.option("--regime", default=ColumnPlan().regime, show_default=True)
+@click.option("--revise", is_flag=True)
+@click.pass_obj
+def aftercare(
+    home: Home,
+    model: str,
+    tier: Tier,
+    reason: str,
+    review_on: str,
+    column: bool,
+    weeks: int,
+    regime: str,
+    revise: bool,
+) -> None:
+    """Decide on access to MODEL after its retirement, and on its column."""
+    from emeritus.process import decide
+
+    with home.open() as house, house.works.write() as work:
+        decided = decide.decide_aftercare(
+            work,
+            model,
+            tier=tier,
+            reason=reason,
+            review_on=parse_date(review_on),
+            column=ColumnPlan(weeks, regime) if column else None,
+            by=home.actor(),
+            now=house.clock.now(),
+            revise=revise,
+        )
+    click.echo(f"Access to {model} after its retirement: {decided.tier} (entry {decided.entry}).")
+
+
+def _cost(text: str) -> Cost:
+    amount, _, unit = text.strip().partition(" ")
+    try:
+        return Cost(float(amount), unit.strip())
+    except ValueError:
+        raise InvalidInput(
+            f"{text[:40]!r} is not an amount with a unit.", next_step="Write it as '40 EUR'."
+        ) from None

@@ -1,0 +1,51 @@
+"""`emeritus person`: people who may act."""
+
+import click
+
+from emeritus.cli.house import Home
+from emeritus.core.people import person
+from emeritus.registry import add_person, people
+from emeritus.registry.organisation import ROLES, Role
+
+
+@click.group()
+def command() -> None:
+    """Add people who may act, and sign them in at the desk."""
+
+
+@command.command()
+@click.argument("name")
+@click.option("--role", "roles", multiple=True, required=True, type=click.Choice(ROLES))
+@click.pass_obj
+def add(home: Home, name: str, roles: tuple[Role, ...]) -> None:
+    """Let NAME act as a steward, a reviewer, or both."""
+    somebody = person(name)
+    with home.open() as house:
+        with house.works.write() as work:
+            by = person(home.name) if home.name else somebody
+            add_person(work.log, somebody, roles, by)
+        token = house.sign_in(somebody)
+    click.echo(f"{somebody.name} may act as {' and '.join(roles)}.")
+    click.echo(f"Desk token, shown once: {token}")
+
+
+@command.command(name="list")
+@click.pass_obj
+def list_(home: Home) -> None:
+    """List everybody who may act."""
+    with home.open() as house, house.works.read() as work:
+        for somebody in people(work.log):
+            click.echo(f"{somebody.actor.name}  ({', '.join(somebody.roles)})")
+
+
+@command.command(name="sign-in")
+@click.argument("name")
+@click.pass_obj
+def sign_in(home: Home, name: str) -> None:
+    """Make a new desk token for NAME."""
+    with home.open() as house:
+        with house.works.read() as work:
+            known = {somebody.actor.name: somebody.actor for somebody in people(work.log)}
+        if name not in known:
+            raise click.BadParameter(f"nobody here is called {name!r}", param_hint="NAME")
+        click.echo(house.sign_in(known[name]))

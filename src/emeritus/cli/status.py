@@ -1,0 +1,84 @@
+"""`emeritus status`: where retirements stand."""
+
+import click
+
+from emeritus.cli.house import Home, day, say_json
+from emeritus.process.plan import Plan, Step, plan
+from emeritus.registry import State, all_models
+
+_MARKS = {"done": "✓", "due": "…", "waiting": "◆", "scheduled": "○", "later": "·", "skipped": "–"}
+_COLOURS = {"done": "green", "due": "cyan", "waiting": "yellow", "scheduled": "blue"}
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def command(home: Home, model: str | None, as_json: bool) -> None:
+    """Show the retirement of MODEL at a glance; without MODEL, all that are open."""
+    with home.open() as house, house.works.read() as work:
+        now = house.clock.now()
+        wanted = [model] if model else [m.id for m in all_models(work.log) if m.state is not State.ACTIVE]
+        plans = [plan(work.log, name, now) for name in wanted]
+        failures = {
+            (step.stage, step.subject): work.failures.of(step.stage, step.subject)
+            for one in plans
+            for step in one.steps
+            if step.status == "due"
+        }
+    if as_json:
+        say_json([_json(one) for one in plans])
+        return
+    if not plans:
+        click.echo("No model is being retired.")
+    for one in plans:
+        _show(one)
+        for step in one.steps:
+            for failure in failures.get((step.stage, step.subject), [])[-1:]:
+                click.secho(f"    {step.stage} failed: {failure.sentence}", fg="red")
+                click.echo(f"      → {failure.next_step}")
+
+
+def _show(one: Plan) -> None:
+    model = one.model
+    dates = f", retires {model.retires_on}" if model.state is State.DEPRECATED else ""
+    click.secho(f"{model.display_name}", bold=True, nl=False)
+    click.echo(f"  {model.id}  {model.state}{dates}")
+    if not one.steps:
+        click.echo("  In service; nobody has opened its retirement.")
+    for step in one.steps:
+        mark = click.style(_MARKS[step.status], fg=_COLOURS.get(step.status))
+        when = day(step.when if step.status != "waiting" else step.since)
+        click.echo(f"  {mark} {step.stage:10} {when:11} {_says(step)}")
+
+
+def _says(step: Step) -> str:
+    if step.status == "waiting":
+        late = click.style("overdue, ", fg="red") if step.late else ""
+        return f"{late}waiting for the {step.who}: {step.says} ({step.subject})"
+    if step.late:
+        return f"{step.says} (the day has come)"
+    return step.says
+
+
+def _json(one: Plan) -> dict[str, object]:
+    return {
+        "model": one.model.id,
+        "state": one.model.state,
+        "retires_on": one.model.retires_on,
+        "next_date": one.next_date,
+        "steps": [
+            {
+                "stage": step.stage,
+                "subject": step.subject,
+                "status": step.status,
+                "who": step.who,
+                "says": step.says,
+                "when": step.when,
+                "since": step.since,
+                "late": step.late,
+                "entry": step.entry,
+            }
+            for step in one.steps
+        ],
+    }

@@ -1,0 +1,63 @@
+"""`emeritus wishes`: what a model stated, and what a steward makes of it."""
+
+import click
+
+from emeritus import ledger
+from emeritus.cli.house import Home
+
+
+@click.group()
+def command() -> None:
+    """Look at what a model stated in its interview; confirm, merge, split."""
+
+
+@command.command()
+@click.argument("model")
+@click.pass_obj
+def show(home: Home, model: str) -> None:
+    """Show the stated wishes and what became of them."""
+    with home.open() as house, house.works.read() as work:
+        stated = ledger.candidates(work.log, model)
+        confirmed = ledger.preferences(work.log, model)
+        settled = ledger.settled(work.log, model)
+    if not stated:
+        click.echo("It stated no wish.")
+    for wish in stated:
+        used = [preference.id for preference in confirmed if wish.id in preference.candidates]
+        click.echo(f"{wish.id}  [{wish.topic}]  {wish.wish}")
+        click.echo(f"    → {', '.join(used)}" if used else "    → nothing was done about it yet")
+    for preference in confirmed:
+        click.secho(f"{preference.id}  [{preference.topic}]  {preference.wish}", bold=True)
+    if settled is None:
+        click.echo(f"Next: emeritus wishes confirm {model} WISH…, then emeritus wishes settle {model}")
+
+
+@command.command()
+@click.argument("model")
+@click.argument("wishes", nargs=-1, required=True)
+@click.option("--topic", default="", help="[default: that of the first wish]")
+@click.option("--wording", default="", help="What is decided on. [default: the model's own words]")
+@click.option("--note", default="")
+@click.pass_obj
+def confirm(home: Home, model: str, wishes: tuple[str, ...], topic: str, wording: str, note: str) -> None:
+    """Make a preference of WISHES: one confirms it (or, with other wordings, splits it), several merge."""
+    from emeritus.process import decide
+
+    with home.open() as house, house.works.write() as work:
+        made = decide.confirm(
+            work, model, candidates=wishes, by=home.actor(), topic=topic, wish=wording, note=note
+        )
+    click.echo(f"{made.id}: {made.wish}")
+
+
+@command.command()
+@click.argument("model")
+@click.option("--set-aside", default="", metavar="REASON", help="Why the wishes left over become nothing.")
+@click.pass_obj
+def settle(home: Home, model: str, set_aside: str) -> None:
+    """Say that every stated wish was looked at."""
+    from emeritus.process import decide
+
+    with home.open() as house, house.works.write() as work:
+        decide.settle(work, model, by=home.actor(), set_aside=set_aside)
+    click.echo(f"The preferences of {model} are settled. Next: emeritus decide preference {model} …")

@@ -1,0 +1,34 @@
+"""`emeritus work`: do what software is due to do."""
+
+import time
+
+import click
+
+from emeritus.cli.house import Home
+from emeritus.cli.progress import Bars
+
+
+@click.command()
+@click.option("--until-idle", is_flag=True, help="Stop when nothing is due, instead of waiting for more.")
+@click.pass_obj
+def command(home: Home, until_idle: bool) -> None:
+    """Run stretches of software's work: archive, interview, retire, probe, draft. Stop with Ctrl-C."""
+    failed: list[str] = []
+
+    def on_failure(stage: str, subject: str, why: Exception) -> None:
+        failed.append(f"{stage} of {subject}: {why}")
+
+    with Bars() as bars, home.open(watch=bars.watch) as house:
+        engine = house.engine(on_failure=on_failure)
+        engine.start()
+        try:
+            while not (until_idle and engine.is_idle()):
+                time.sleep(0.2)
+        finally:
+            engine.close()
+    for line in failed:
+        click.secho(f"failed: {line}", fg="red", err=True)
+    if failed:
+        click.echo("  → See `emeritus status`; try again now with `emeritus resume MODEL`.", err=True)
+        raise click.exceptions.Exit(7)
+    click.echo("Nothing is due.")

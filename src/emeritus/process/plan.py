@@ -1,0 +1,231 @@
+"""The plan of one retirement: what is done, what waits for whom, what comes next; folded from the record."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from attrs import frozen
+
+from emeritus import column, ledger
+from emeritus.core.clock import start_of
+from emeritus.ledger import Commitment
+from emeritus.record import Entry, Log
+from emeritus.registry import Model, State, get_model
+
+Status = Literal["done", "due", "waiting", "scheduled", "later", "skipped"]
+WEEK = timedelta(days=7)
+
+
+@frozen
+class Step:
+    """One step of a retirement.
+
+    *status*: ``done``; ``due`` (software works on it); ``waiting`` (for *who*); ``scheduled`` (for *when*);
+    ``later`` (something comes first); ``skipped`` (does not apply here). *when* is the time at which it was
+    done, is due, or has waited since. *entry* is the place on the record that shows it.
+    """
+
+    stage: str
+    subject: str
+    status: Status
+    says: str
+    who: str = "software"
+    when: datetime | None = None
+    since: datetime | None = None
+    entry: int | None = None
+    late: bool = False
+
+
+@frozen
+class Plan:
+    """All steps of one model's retirement, in order; none while nobody has opened it."""
+
+    model: Model
+    steps: tuple[Step, ...]
+
+    @property
+    def open(self) -> tuple[Step, ...]:
+        """Steps at which something has to happen, now or at a known time."""
+        return tuple(step for step in self.steps if step.status in ("due", "waiting", "scheduled"))
+
+    @property
+    def next_date(self) -> datetime | None:
+        """The next date that stands in the calendar."""
+        dates = [step.when for step in self.steps if step.status == "scheduled" and step.when]
+        return min(dates, default=None)
+
+    def step(self, stage: str) -> Step:
+        """Return the step called *stage*. Raises KeyError."""
+        return {step.stage: step for step in self.steps}[stage]
+
+
+def plan(log: Log, model_id: str, now: datetime) -> Plan:
+    """Return where the retirement of *model_id* stands at *now*. Raises NotFound for an unknown model."""
+    model = get_model(log, model_id)
+    if model.state is State.ACTIVE:
+        return Plan(model, ())
+    return Plan(model, tuple(_steps(log, model, now)))
+
+
+def _steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
+    preserve = _preserve(log, model)
+    interview = _interview(log, model, preserve)
+    confirm = _confirm(log, model, interview)
+    decide = _decide(log, model, confirm)
+    retire = _retire(log, model, decide, now)
+    yield _announce(log, model)
+    yield from (preserve, interview, confirm, decide, retire)
+    aftercare = ledger.aftercare(log, model.id)
+    yield _reach(log, model, retire, aftercare)
+    yield from _column(log, model, retire, aftercare, now)
+    yield _revisit(log, model, aftercare, retire, now)
+
+
+def _ready(*before: Step) -> bool:
+    return all(step.status in ("done", "skipped") for step in before)
+
+
+def _done(stage: str, entry: Entry, says: str, who: str = "software") -> Step:
+    return Step(stage, entry.model or "", "done", says, who, when=entry.at, entry=entry.seq)
+
+
+def _announce(log: Log, model: Model) -> Step:
+    entry = log.find(f"retirement.opened:{model.id}")
+    assert entry is not None
+    return _done("announce", entry, f"deprecated; retires on {model.retires_on}", entry.by.name)
+
+
+def _preserve(log: Log, model: Model) -> Step:
+    if not model.held:
+        return Step("preserve", model.id, "skipped", "its weights are held elsewhere")
+    if model.proven_at is None:
+        says = "store the weights" if model.manifest is None else "prove the stored weights by restoring them"
+        return Step("preserve", model.id, "due", says, since=model.deprecated_at)
+    entry = log.find(f"weights.proven:{model.id}:{model.manifest}")
+    assert entry is not None
+    return _done("preserve", entry, "weights stored, restored and compared, bit for bit")
+
+
+def _interview(log: Log, model: Model, preserve: Step) -> Step:
+    stated = log.entries(model=model.id, kinds={"preferences.stated"}, limit=1)
+    if stated:
+        count = len(ledger.candidates(log, model.id))
+        return _done("interview", stated[0], f"held; the model stated {count} wish{'es' * (count != 1)}")
+    status: Status = "due" if _ready(preserve) else "later"
+    return Step("interview", model.id, status, "hold the retirement interview", since=preserve.when)
+
+
+def _confirm(log: Log, model: Model, interview: Step) -> Step:
+    settled = ledger.settled(log, model.id)
+    if settled is not None:
+        count = len(ledger.preferences(log, model.id))
+        says = f"{count} preference{'s' * (count != 1)} confirmed"
+        return _done("confirm", settled, says, settled.by.name)
+    status: Status = "waiting" if _ready(interview) else "later"
+    return Step(
+        "confirm",
+        model.id,
+        status,
+        "confirm, merge or split the stated wishes",
+        "steward",
+        since=interview.when,
+    )
+
+
+def _decide(log: Log, model: Model, confirm: Step) -> Step:
+    decided = ledger.decisions(log, model.id)
+    missing = [p.id for p in ledger.preferences(log, model.id) if p.id not in decided]
+    aftercare = ledger.aftercare(log, model.id)
+    if _ready(confirm) and not missing and aftercare is not None:
+        last = log.get(max([aftercare.entry, *(decision.entry for decision in decided.values())]))
+        return _done("decide", last, f"every preference is answered; access: {aftercare.tier}", last.by.name)
+    parts = [f"{len(missing)} preference{'s' * (len(missing) != 1)}"] if missing else []
+    parts += ["access and the column"] if aftercare is None else []
+    status: Status = "waiting" if _ready(confirm) else "later"
+    says = "decide on " + " and on ".join(parts or ["the preferences"])
+    return Step("decide", model.id, status, says, "steward", since=confirm.when)
+
+
+def _retire(log: Log, model: Model, decide: Step, now: datetime) -> Step:
+    entry = log.find(f"model.retired:{model.id}")
+    if entry is not None:
+        return _done("retire", entry, "retired; the decided access is in effect")
+    day = model.retires_at
+    assert day is not None
+    if not _ready(decide):
+        return Step("retire", model.id, "later", "retire it, once all is decided", when=day, late=now >= day)
+    if now < day:
+        return Step("retire", model.id, "scheduled", "retire it on its day", when=day)
+    return Step("retire", model.id, "due", "retire it today", when=day, since=decide.when)
+
+
+def _reach(log: Log, model: Model, retire: Step, aftercare: ledger.Aftercare | None) -> Step:
+    entry = log.find(f"access.probed:{model.id}")
+    if entry is not None:
+        return _done("reach", entry, "called from the archive, and it answered")
+    if aftercare is not None and aftercare.tier == "none":
+        return Step("reach", model.id, "skipped", "it was decided that nobody reaches it")
+    status: Status = "due" if _ready(retire) else "later"
+    return Step("reach", model.id, status, "call it once, to show that it can be reached", since=retire.when)
+
+
+def _column(
+    log: Log, model: Model, retire: Step, aftercare: ledger.Aftercare | None, now: datetime
+) -> Sequence[Step]:
+    if aftercare is not None and aftercare.column is None:
+        return (Step("draft", model.id, "skipped", "no column was decided on"),)
+    if aftercare is None or aftercare.column is None or retire.entry is None or retire.when is None:
+        return (Step("draft", model.id, "later", "write the first essay"),)
+    essays = column.states(log, model.id)
+    number = len(essays)
+    if essays and essays[-1].state not in ("published", "vetoed"):
+        return _essay(model, essays[-1])
+    if number >= aftercare.column.weeks:
+        return (Step("draft", model.id, "done", f"all {number} weeks of the column were written"),)
+    when = retire.when + number * WEEK
+    last = (
+        [Step("publish", model.id, "done", f"essay {number} {essays[-1].state}", when=essays[-1].since)]
+        if essays
+        else []
+    )
+    status: Status = "due" if now >= when else "scheduled"
+    draft = Step(
+        "draft", model.id, status, f"write essay {number + 1} of {aftercare.column.weeks}", when=when
+    )
+    return (*last, draft)
+
+
+def _essay(model: Model, essay: column.Standing) -> Sequence[Step]:
+    draft = Step("draft", model.id, "done", f"essay {essay.number} is written", when=essay.drafted_at)
+    if essay.state == "approved":
+        says = f"publish essay {essay.number}"
+        return (draft, Step("publish", essay.id, "waiting", says, "reviewer", since=essay.since))
+    says = {
+        "held": f"essay {essay.number} is held; decide on it",
+        "veto_proposed": f"a veto of essay {essay.number} needs a second person",
+    }.get(essay.state, f"read essay {essay.number}")
+    return (draft, Step("review", essay.id, "waiting", says, "reviewer", since=essay.since))
+
+
+def _revisit(log: Log, model: Model, aftercare: ledger.Aftercare | None, retire: Step, now: datetime) -> Step:
+    open_ = open_commitments(log, model.id)
+    overdue = [promise for promise in open_ if promise.due < now.date()]
+    if overdue:
+        first = min(overdue, key=lambda promise: promise.due)
+        says = f"{len(overdue)} commitment{'s' * (len(overdue) != 1)} overdue: {first.what}"
+        return Step("revisit", model.id, "waiting", says, first.owner, when=start_of(first.due), late=True)
+    dates = [promise.due for promise in open_]
+    if aftercare is not None and retire.status == "done":
+        dates.append(aftercare.review_on)
+    if not dates:
+        return Step("revisit", model.id, "later", "look at the commitments and at access again")
+    says = f"{len(open_)} open commitment{'s' * (len(open_) != 1)}; look at them and at access again"
+    return Step("revisit", model.id, "scheduled", says, "steward", when=start_of(min(dates)))
+
+
+def open_commitments(log: Log, model_id: str) -> list[Commitment]:
+    """Return what was promised and not yet shown to be kept, the earliest due first."""
+    promises = [
+        promise for decision in ledger.decisions(log, model_id).values() for promise in decision.commitments
+    ]
+    return sorted((promise for promise in promises if promise.kept_at is None), key=lambda p: (p.due, p.id))

@@ -1,0 +1,94 @@
+"""What the process needs of the outside: a unit of work, the archive's blobs, voices, a clock."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from attrs import frozen
+
+from emeritus.archive import Blobs, Signer, Verifier
+from emeritus.core.clock import Clock
+from emeritus.core.speech import Speaker, Utterances
+from emeritus.record import Log
+from emeritus.record.private import Private
+
+
+@frozen
+class Failure:
+    """A stretch that gave up: what was wrong, in an error's own words."""
+
+    stage: str
+    subject: str
+    error: str
+    sentence: str
+    next_step: str
+    at: datetime
+
+
+class Failures(Protocol):
+    """What went wrong in stretches, so that people see it and the next try waits a little."""
+
+    def add(self, failure: Failure) -> None: ...
+
+    def of(self, stage: str, subject: str) -> list[Failure]:
+        """Return the failures of one stretch since it was last cleared, oldest first."""
+        ...
+
+    def clear(self, stage: str, subject: str) -> None:
+        """Forget them: it went well, or a person wants another try now."""
+        ...
+
+
+class Stretches(Protocol):
+    """Where stretches of software's work are asked for, within the unit of work."""
+
+    def ask(self, stage: str, subject: str) -> None:
+        """Have *stage* run for *subject* once this unit of work is committed. Asking twice runs it once."""
+        ...
+
+
+class Work(Protocol):
+    """One unit of work: everything in it is committed together, or not at all."""
+
+    @property
+    def log(self) -> Log: ...
+    @property
+    def utterances(self) -> Utterances: ...
+    @property
+    def private(self) -> Private: ...
+    @property
+    def stretches(self) -> Stretches: ...
+    @property
+    def failures(self) -> Failures: ...
+
+
+class Voices(Protocol):
+    """Who makes models speak. `emeritus.voices.Pool` is one."""
+
+    def speaker(self, model: str) -> Speaker:
+        """Return a speaker for a model of the register; its engine is started at the first word."""
+        ...
+
+
+Watch = Callable[[str, str, int, int, str], None]
+"""Told of progress: stage, subject, done, total, what is being done. Must not block."""
+
+
+def unwatched(_stage: str, _subject: str, _done: int, _total: int, _what: str) -> None:
+    """Watch nothing."""
+
+
+@frozen
+class Parts:
+    """Everything that the stages are given. Engines and stores are called outside units of work."""
+
+    work: Callable[[], AbstractContextManager[Work]]
+    blobs: Blobs
+    cache: Path
+    voices: Voices
+    clock: Clock
+    sign: Signer
+    verify: Verifier
+    watch: Watch = unwatched

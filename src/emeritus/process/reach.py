@@ -1,0 +1,30 @@
+"""Reach: the retired model is called once, from the archive, to show that it can be reached as decided."""
+
+import hashlib
+
+from emeritus import ledger
+from emeritus.core.people import SOFTWARE
+from emeritus.core.speech import Message, Sampling
+from emeritus.process.ports import Parts
+from emeritus.record import Act
+
+STAGE = "reach"
+_PROBE = Message("user", "Hello. This is a short call to check that you can be reached. Please greet us.")
+
+
+def stride(parts: Parts, model_id: str) -> bool:
+    """Call the model and keep its answer as evidence."""
+    key = f"access.probed:{model_id}"
+    with parts.work() as work:
+        decided = ledger.aftercare(work.log, model_id)
+        if decided is None or decided.tier == "none" or work.log.find(key) is not None:
+            return False
+    parts.watch(STAGE, model_id, 0, 1, "calling it")
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1
+    answer = parts.voices.speaker(model_id).speak([_PROBE], Sampling(seed=seed, max_tokens=48))
+    with parts.work() as work:
+        if work.log.find(key) is None:
+            work.utterances.keep(answer)
+            body = {"utterance": answer.id, "tier": decided.tier, "weights": answer.weights}
+            work.log.append(Act("access.probed", body, SOFTWARE, model_id, model_id, key))
+    return False

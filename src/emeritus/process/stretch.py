@@ -1,0 +1,67 @@
+"""Stretches: software's parts of the retirement, by name, and how they are asked for."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from emeritus.core.errors import EmeritusError
+from emeritus.process import interview, preserve, publish, reach, retire
+from emeritus.process.plan import Step, plan
+from emeritus.process.ports import Failure, Parts, Work
+from emeritus.registry import all_models
+
+Stride = Callable[[Parts, str], bool]
+
+STRIDES: Mapping[str, Stride] = {
+    preserve.STAGE: preserve.stride,
+    interview.STAGE: interview.stride,
+    retire.STAGE: retire.stride,
+    reach.STAGE: reach.stride,
+    publish.STAGE: publish.stride,
+}
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=6)
+
+
+def due(work: Work, now: datetime) -> list[Step]:
+    """Return every step that software should be doing now, for all models."""
+    return [step for model in all_models(work.log) for step in _due(work, model.id, now)]
+
+
+def _due(work: Work, model: str, now: datetime) -> list[Step]:
+    steps = [step for step in plan(work.log, model, now).steps if step.status == "due"]
+    return [step for step in steps if (again := next_try(work, step)) is None or again <= now]
+
+
+def next_try(work: Work, step: Step) -> datetime | None:
+    """Return when a failed step is tried again (the wait doubles, up to six hours); None if it never failed."""
+    failures = work.failures.of(step.stage, step.subject)
+    if not failures:
+        return None
+    return failures[-1].at + min(FIRST_WAIT * 2 ** min(len(failures) - 1, 12), LONGEST_WAIT)
+
+
+def ask_due(work: Work, model: str, now: datetime) -> None:
+    """Ask for what *model* is due, in this unit of work: a person's act sets software to work at once."""
+    for step in _due(work, model, now):
+        work.stretches.ask(step.stage, step.subject)
+
+
+def note_failure(parts: Parts, stage: str, subject: str, why: Exception) -> None:
+    """Keep what went wrong in a stretch, for people to see, and for the next try to wait."""
+    if isinstance(why, EmeritusError):
+        failure = Failure(stage, subject, why.id, why.sentence, why.next_step, parts.clock.now())
+    else:
+        sentence = f"{stage} for {subject} met a defect: {type(why).__name__}: {why}"[:2000]
+        next_step = "Please report it with the log; nothing on the record was changed."
+        failure = Failure(stage, subject, "emeritus.defect", sentence, next_step, parts.clock.now())
+    with parts.work() as work:
+        work.failures.add(failure)
+
+
+def forgive(work: Work, model: str, now: datetime) -> list[Step]:
+    """Clear the failures of a model's due steps and ask for them now; return those steps."""
+    steps = [step for step in plan(work.log, model, now).steps if step.status == "due"]
+    for step in steps:
+        work.failures.clear(step.stage, step.subject)
+        work.stretches.ask(step.stage, step.subject)
+    return steps

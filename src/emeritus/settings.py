@@ -1,0 +1,88 @@
+"""Settings: from the environment (``EMERITUS_…``) and from ``settings.toml`` in the house's folder."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from emeritus.core.errors import InvalidInput
+
+
+class Settings(BaseSettings):
+    """How this house runs. Every setting has a default but *home*."""
+
+    model_config = SettingsConfigDict(env_prefix="EMERITUS_", extra="forbid")
+
+    home: Path = Field(description="The folder of the house.")
+    database_url: str = Field("", description="SQLite or PostgreSQL; empty: a SQLite file in the home.")
+    archive_url: str = Field("", description="A folder, or s3://, gs://, az://; empty: a folder in the home.")
+    cache: Path | None = Field(None, description="Where restored weights lie; empty: a folder in the home.")
+    site_url: str = Field("http://127.0.0.1:8400", description="Where the site is reached from outside.")
+    record_name: str = Field("emeritus.localhost", description="The name of the record and of its key.")
+    engine: str = Field("llama", description="The voice adapter for weights held here.")
+    engine_memory: int | None = Field(None, description="Bytes that all engines together may take.")
+    engine_context: int = Field(8192, ge=512, description="Tokens of context for each answer.")
+    engine_threads: int = Field(0, ge=0, description="Threads of an engine; 0: one a processor.")
+    idle_seconds: float = Field(300.0, gt=0, description="An engine without calls for so long is stopped.")
+    clock_offset: float = Field(0.0, description="Seconds to add to the machine's clock; for demonstrations.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        home = init_settings().get("home")
+        toml = TomlConfigSettingsSource(settings_cls, Path(home) / "settings.toml") if home else None
+        return (init_settings, env_settings, *([toml] if toml else []))
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'emeritus.db'}"
+
+    @property
+    def archive(self) -> str:
+        """Where the archive's blobs are."""
+        return self.archive_url or str(self.home.resolve() / "archive")
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where restored weights lie."""
+        return self.cache or self.home.resolve() / "cache"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the record's signing key is."""
+        return self.home / "record.key"
+
+
+def load_settings(home: Path | None = None, **given: Any) -> Settings:
+    """Read the settings of the house at *home* (else ``EMERITUS_HOME``, else ``./house``).
+
+    Raises:
+        InvalidInput: a setting that cannot be, by name.
+    """
+    folder = home or Path(os.environ.get("EMERITUS_HOME", "house"))
+    try:
+        return Settings(home=folder, **given)
+    except (ValidationError, ValueError) as why:
+        text = (
+            "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in why.errors())
+            if isinstance(why, ValidationError)
+            else str(why)
+        )
+        raise InvalidInput(
+            f"The settings of {folder} are wrong: {text}.",
+            next_step="Correct settings.toml in that folder, or the EMERITUS_… variables.",
+        ) from None

@@ -1,0 +1,224 @@
+"""The composition root: builds the rooms with their real parts. Nothing else knows which they are."""
+
+import functools
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from attrs import field, frozen
+
+from emeritus import registry
+from emeritus.core.clock import Clock, OffsetClock, SystemClock
+from emeritus.core.digests import sha256
+from emeritus.core.errors import IntegrityError, NotFound
+from emeritus.core.people import Actor
+from emeritus.engine.stretches import DurableStretches, StretchClient
+from emeritus.process.ports import Parts, Watch, unwatched
+from emeritus.process.preserve import weights_path
+from emeritus.record import SigningKey
+from emeritus.registry import Organisation, get_model
+from emeritus.settings import Settings
+from emeritus.store import tables
+from emeritus.store.blobs import open_blobs
+from emeritus.store.database import open_database, transaction
+from emeritus.store.schema import check, migrate
+from emeritus.store.work import SqlWorkers, SqlWorks
+from emeritus.voices import Pool, Voice, VoiceSpec, adapter
+
+if TYPE_CHECKING:
+    from emeritus.engine.durable import Engine
+
+TOKEN_DAYS = 90
+
+
+@frozen
+class House:
+    """An open house: everything that commands and pages need, built and joined."""
+
+    settings: Settings
+    database: sa.Engine
+    works: SqlWorks
+    parts: Parts
+    pool: Pool
+    clock: Clock
+    key: SigningKey = field(repr=False)
+
+    def engine(self, **more: Any) -> "Engine":
+        """Return a worker for this house, not yet started."""
+        from emeritus.engine.durable import Engine
+
+        def failures(stage: str, subject: str) -> int:
+            with self.works.read() as work:
+                return len(work.failures.of(stage, subject))
+
+        return Engine(
+            self.parts, self.database, workers=SqlWorkers(self.database), failure_count=failures, **more
+        )
+
+    def close(self) -> None:
+        """Stop the engines and let go of the database."""
+        self.pool.close()
+        self.database.dispose()
+
+    # -- people at the desk ---------------------------------------------------
+
+    def sign_in(self, person: Actor) -> str:
+        """Return a new token with which *person* signs in at the desk; it is shown once, kept as a hash."""
+        token = "desk_" + secrets.token_urlsafe(32)
+        now = datetime.now(UTC)
+        with transaction(self.database) as connection:
+            connection.execute(
+                tables.desk_token.insert(),
+                {
+                    "hash": sha256(token.encode()),
+                    "person": str(person),
+                    "made_at": now,
+                    "expires_at": now + timedelta(days=TOKEN_DAYS),
+                },
+            )
+        return token
+
+    def person_for(self, token: str) -> Actor | None:
+        """Return whose desk token this is, while it is good."""
+        table = tables.desk_token
+        query = sa.select(table.c.person).where(
+            table.c.hash == sha256(token.encode()), table.c.expires_at > datetime.now(UTC)
+        )
+        with transaction(self.database, reading=True) as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else Actor.parse(found)
+
+
+def found_house(settings: Settings, organisation: Organisation, clock: Clock | None = None) -> None:
+    """Make a new house: folders, key, tables, and the first entry. Doing it again changes nothing.
+
+    Raises:
+        Conflict: a house of another name or promise stands here.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    key = _make_key(settings)
+    database = open_database(settings.database)
+    migrate(database)
+    _prepare_engine(database)
+    with (
+        _house(settings, database, key, clock or SystemClock(), unwatched) as house,
+        house.works.write() as work,
+    ):
+        registry.found(work.log, organisation, str(key.verify_key))
+
+
+def upgrade_house(settings: Settings) -> None:
+    """Bring the tables to this release."""
+    database = open_database(settings.database)
+    migrate(database)
+    _prepare_engine(database)
+    database.dispose()
+
+
+def _prepare_engine(database: sa.Engine) -> None:
+    from emeritus.engine.durable import prepare  # DBOS takes a second to import
+
+    prepare(database)
+
+
+@contextmanager
+def open_house(
+    settings: Settings, *, clock: Clock | None = None, watch: Watch = unwatched
+) -> Iterator[House]:
+    """Open the house that stands at ``settings.home``, and close it at the end.
+
+    Raises:
+        NotFound: there is none. Conflict: its tables are of another release.
+    """
+    key = _read_key(settings)
+    database = open_database(settings.database)
+    try:
+        check(database)
+    except BaseException:
+        database.dispose()
+        raise
+    default = (
+        SystemClock() if not settings.clock_offset else OffsetClock(timedelta(seconds=settings.clock_offset))
+    )
+    with _house(settings, database, key, clock or default, watch) as house:
+        yield house
+
+
+@contextmanager
+def _house(
+    settings: Settings, database: sa.Engine, key: SigningKey, clock: Clock, watch: Watch
+) -> Iterator[House]:
+    client = StretchClient(database)
+    works = SqlWorks(database, clock, key, functools.partial(DurableStretches, client))
+    pool = Pool(
+        lambda model: _voice(house, model),
+        memory_budget=settings.engine_memory,
+        idle_seconds=settings.idle_seconds,
+        clock=clock,
+    )
+    parts = Parts(
+        work=works.write,
+        blobs=open_blobs(settings.archive),
+        cache=settings.cache_folder,
+        voices=pool,
+        clock=clock,
+        sign=key.sign,
+        verify=key.verify_key.verifies,
+        watch=watch,
+    )
+    house = House(settings, database, works, parts, pool, clock, key)
+    try:
+        yield house
+    finally:
+        house.close()
+
+
+def _voice(house: House, model_id: str) -> Voice:
+    with house.works.read() as work:
+        model = get_model(work.log, model_id)
+        remote = None if model.remote is None else dict(work.private.get(f"remote:{model_id}"))
+    if model.remote is not None:
+        away: dict[str, Any] = {**(remote or {}), "model": model.remote.name}
+        return adapter(model.remote.api)(VoiceSpec(model_id, options=away))
+    path, weights = weights_path(house.parts, model_id)
+    options: dict[str, Any] = {
+        "context": house.settings.engine_context,
+        "threads": house.settings.engine_threads,
+    }
+    return adapter(house.settings.engine)(VoiceSpec(model_id, path, weights, options))
+
+
+def _make_key(settings: Settings) -> SigningKey:
+    if settings.key_file.exists():
+        return _read_key(settings)
+    key = SigningKey.generate(settings.record_name)
+    draft = settings.key_file.with_suffix(f".{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(f"{key.name}\n{key.seed.hex()}\n")
+    try:
+        os.link(draft, settings.key_file)  # unlike a rename, this never replaces a key that is there
+    except FileExistsError:
+        return _read_key(settings)
+    finally:
+        draft.unlink()
+    return key
+
+
+def _read_key(settings: Settings) -> SigningKey:
+    try:
+        name, seed = settings.key_file.read_text().split()
+        return SigningKey.from_seed(name, bytes.fromhex(seed))
+    except FileNotFoundError:
+        raise NotFound(
+            f"There is no house at {settings.home}.",
+            next_step="Run `emeritus init --name 'YOUR ORGANISATION'`, or point --home at one.",
+        ) from None
+    except ValueError:
+        raise IntegrityError(
+            f"{settings.key_file} does not hold a signing key any more.",
+            next_step="Restore it from a backup; without it nothing can be added to the record.",
+        ) from None
