@@ -47,7 +47,7 @@ class _Tally:
 
 @frozen
 class _Piece:
-    """A part of a span that becomes one object: where it lies and what its digests are."""
+    """A part of a span, to be an object (or inline, when short): where it lies, and its digests."""
 
     span: Span
     offset: int
@@ -131,7 +131,7 @@ def _file(file: SourceFile, blobs: Blobs, tally: _Tally, progress: Progress, thr
     meter = _Odometer(file.size, file.name, progress)
     with file.open() as held, _pools(threads) as (frames, writers):
         recipe, pieces = _digest(held, frames, meter)
-        unique = {piece.blake3: piece for piece in reversed(pieces)}
+        unique = {piece.blake3: piece for piece in reversed(pieces) if piece.length > INLINE}
 
         def store(piece: _Piece) -> tuple[bool, int]:
             done = _store(held, piece, blobs, frames)
@@ -143,7 +143,7 @@ def _file(file: SourceFile, blobs: Blobs, tally: _Tally, progress: Progress, thr
             tally.objects_reused += not new
             tally.bytes_out += size if new else 0
         for piece in pieces:
-            if unique[piece.blake3] is not piece:
+            if unique.get(piece.blake3) is not piece:
                 _compare(held, piece, meter)
         held.check_unchanged()
     return recipe
@@ -165,10 +165,7 @@ def _digest(held: OpenFile, pool: Executor, meter: _Odometer) -> tuple[FileRecip
     for span in file.layout.spans:
         parts = []
         for offset, length in _cut(span):
-            if length <= INLINE:
-                parts.append(Part(length, inline=window.take(offset, offset + length).hex()))
-                meter.add(2 * length)
-                continue
+            data = b""
             sha, blake = hashlib.sha256(), blake3()
             for start in range(offset, offset + length, _PIECE):
                 data = window.take(start, min(start + _PIECE, offset + length))
@@ -176,7 +173,10 @@ def _digest(held: OpenFile, pool: Executor, meter: _Odometer) -> tuple[FileRecip
                 blake.update(data)
                 meter.add(len(data))
             pieces.append(_Piece(span, offset, length, blake.hexdigest(), sha.hexdigest()))
-            parts.append(Part(length, object=blake.hexdigest()))
+            is_short = length <= INLINE
+            parts.append(
+                Part(length, inline=data.hex()) if is_short else Part(length, object=blake.hexdigest())
+            )
         spans.append(SpanRecipe(span.kind, span.length, tuple(parts), span.name, span.dtype, span.shape))
     lane.wait()
     container: Any = file.layout.container

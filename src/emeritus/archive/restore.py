@@ -63,6 +63,8 @@ def restore(
     target = Path(target)
     no_twins(file_name(file.name) for file in manifest.files)
     places = tuple(_place(target, file.name) for file in manifest.files)
+    for folder in {path.parent for path in places}:
+        sweep(folder)
     done = 0
     with _pool(threads) as pool:
         for file, path in zip(manifest.files, places, strict=True):
@@ -181,7 +183,6 @@ def _part(
 def _restore_file(file: FileRecipe, path: Path, blobs: Blobs, pool: Executor, progress: Progress) -> None:
     if _is_there(file, path):
         return
-    sweep(path.parent)
     sha, blake = hashlib.sha256(), blake3()
     done = 0
     with Draft(path.parent, str(path)) as draft:
