@@ -416,6 +416,23 @@ def overwrite(path: Path, *, keep_time: bool) -> None:
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+def change(path: Path, how: str) -> None:
+    match how:
+        case "overwrite" | "overwrite and hide":
+            overwrite(path, keep_time=how != "overwrite")
+        case "append":
+            with path.open("ab") as end:
+                end.write(b"more")
+        case "truncate":
+            os.truncate(path, path.stat().st_size // 2)
+        case "replace":
+            other = path.with_name("other")
+            other.write_bytes(path.read_bytes())
+            other.rename(path)
+        case "remove":
+            path.unlink()
+
+
 @pytest.mark.parametrize(
     "how", ["overwrite", "overwrite and hide", "append", "truncate", "replace", "remove"]
 )
@@ -429,20 +446,7 @@ def test_file_changes_while_archived(gguf_file, blobs, how, when):
     def watch(done, total, what):
         if done >= when * total and not changes:
             changes.append(how)
-            match how:
-                case "overwrite" | "overwrite and hide":
-                    overwrite(gguf_file, keep_time=how != "overwrite")
-                case "append":
-                    with gguf_file.open("ab") as end:
-                        end.write(b"more")
-                case "truncate":
-                    os.truncate(gguf_file, len(good) // 2)
-                case "replace":
-                    other = gguf_file.with_name("other")
-                    other.write_bytes(good)
-                    other.rename(gguf_file)
-                case "remove":
-                    gguf_file.unlink()
+            change(gguf_file, how)
 
     outcome = []
     try:

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from emeritus.archive.containers import Layout, gguf, safetensors, whole
 from emeritus.archive.drafts import read_exactly
-from emeritus.archive.errors import SourceChanged, SourceRefused
+from emeritus.archive.errors import BlobUnreadable, SourceChanged, SourceRefused
 from emeritus.archive.names import file_name, no_twins
 from emeritus.archive.summary import Summary, of_folder, of_gguf
 
@@ -48,18 +48,17 @@ class OpenFile:
     fd: int
 
     def read(self, start: int, end: int) -> bytes:
-        """Return these bytes; SourceChanged when the file has become shorter."""
-        if end > os.fstat(self.fd).st_size:
-            self._changed()
-        return read_exactly(self.fd, start, end, str(self.file.path))
+        """Return these bytes; SourceChanged when the file became shorter, SourceRefused when it is unreadable."""
+        try:
+            return _read(self.fd, start, end, self.file.path)
+        except SourceRefused:
+            self.check_unchanged()
+            raise
 
     def check_unchanged(self) -> None:
         """Raise SourceChanged when the file is not the one that was inspected."""
         if Stamp.of(os.fstat(self.fd)) != self.file.stamp:
-            self._changed()
-
-    def _changed(self) -> NoReturn:
-        raise changed(self.file.name)
+            raise changed(self.file.name)
 
 
 @frozen
@@ -218,6 +217,13 @@ def _open(path: Path) -> int:
     return fd
 
 
+def _read(fd: int, start: int, end: int, path: Path) -> bytes:
+    try:
+        return read_exactly(fd, start, end, str(path))
+    except BlobUnreadable as why:
+        raise SourceRefused(why.sentence, next_step="Check the disk, or get the file again.") from why
+
+
 def _look(name: str, path: Path) -> tuple[SourceFile, gguf.Metadata | None]:
     try:
         fd = _open(path)
@@ -227,7 +233,7 @@ def _look(name: str, path: Path) -> tuple[SourceFile, gguf.Metadata | None]:
         stamp = Stamp.of(os.fstat(fd))
 
         def read(start: int, end: int) -> bytes:
-            return read_exactly(fd, start, end, str(path))
+            return _read(fd, start, end, path)
 
         suffix = path.suffix.lower()
         if _is_weights(name) and stamp.size == 0:
