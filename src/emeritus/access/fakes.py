@@ -1,0 +1,113 @@
+"""Keys and usage in memory: public fakes that pass the contract tests of the real ones."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from emeritus.access.ports import KeyRecord, Totals
+from emeritus.core.errors import Conflict, NotFound
+
+
+class MemoryKeys:
+    """`Keys` in a dict."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, KeyRecord] = {}
+
+    def add(self, key: KeyRecord) -> None:
+        if key.id in self._keys or self.by_hash(key.hash) is not None:
+            raise key_taken(key.id)
+        self._keys[key.id] = key
+
+    def by_hash(self, key_hash: str) -> KeyRecord | None:
+        return next((key for key in self._keys.values() if key.hash == key_hash), None)
+
+    def get(self, key_id: str) -> KeyRecord:
+        try:
+            return self._keys[key_id]
+        except KeyError:
+            raise no_key(key_id) from None
+
+    def all(self) -> Sequence[KeyRecord]:
+        return sorted(self._keys.values(), key=lambda key: (key.made_at, key.id))
+
+    def revoke(self, key_id: str, at: datetime) -> None:
+        key = self.get(key_id)
+        if key.revoked_at is None:
+            self._keys[key_id] = evolve(key, revoked_at=at)
+
+    def touch(self, key_id: str, at: datetime) -> None:
+        key = self.get(key_id)
+        if key.last_used_at is None or key.last_used_at < at:
+            self._keys[key_id] = evolve(key, last_used_at=at)
+
+
+@frozen
+class _Call:
+    key_id: str
+    model: str
+    at: datetime
+    took: Totals | None = None
+    status: int | None = None
+
+
+class MemoryUsage:
+    """`Usage` in a dict."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, _Call] = {}
+
+    def begin(self, request_id: str, key_id: str, model: str, at: datetime) -> None:
+        if request_id in self._calls:
+            raise call_taken(request_id)
+        self._calls[request_id] = _Call(key_id, model, at)
+
+    def finish(
+        self, request_id: str, *, tokens_in: int, tokens_out: int, seconds: float, status: int
+    ) -> None:
+        call = self._calls.get(request_id)
+        if call is None:
+            raise no_call(request_id)
+        if call.took is None:
+            took = Totals(1, tokens_in, tokens_out, seconds)
+            self._calls[request_id] = evolve(call, took=took, status=status)
+
+    def totals(
+        self, *, model: str | None = None, key_id: str | None = None, since: datetime | None = None
+    ) -> Totals:
+        found = [
+            call.took or Totals(1)
+            for call in self._calls.values()
+            if (model is None or call.model == model)
+            and (key_id is None or call.key_id == key_id)
+            and (since is None or call.at >= since)
+        ]
+        return Totals(
+            len(found),
+            sum(took.tokens_in for took in found),
+            sum(took.tokens_out for took in found),
+            sum(took.seconds for took in found),
+        )
+
+
+def no_key(key_id: str) -> NotFound:
+    """Return the error for a key that is not kept."""
+    return NotFound(f"There is no key {key_id[:80]!r}.", next_step="List them: `emeritus key list`.")
+
+
+def key_taken(key_id: str) -> Conflict:
+    """Return the error for a key that is kept already."""
+    return Conflict(f"The key {key_id[:80]!r} is kept already.", next_step="Make a new one.")
+
+
+def no_call(request_id: str) -> NotFound:
+    """Return the error for a call that never began."""
+    return NotFound(f"No call {request_id[:80]!r} has begun.", next_step="Begin it first.")
+
+
+def call_taken(request_id: str) -> Conflict:
+    """Return the error for a call that began already."""
+    return Conflict(
+        f"The call {request_id[:80]!r} has begun already.", next_step="Give each call its own id."
+    )

@@ -1,0 +1,253 @@
+"""The gate: a model's state, its policy and the caller's key decide what a call is answered with.
+
+Pure: no database, no HTTP. Nobody meets a dead end: every refusal says what to do next.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal
+
+from attrs import field, frozen
+
+from emeritus.access.grants import Grant
+from emeritus.access.keys import KeyFault
+from emeritus.access.policy import Policy
+from emeritus.access.ports import ANYONE, KeyRecord
+from emeritus.access.standing import Standing
+from emeritus.registry.model import Model
+
+Code = Literal[
+    "key_missing",
+    "key_mistyped",
+    "key_unknown",
+    "key_ended",
+    "membership_lapsed",
+    "grant_ended",
+    "not_granted",
+    "model_not_found",
+    "model_gone",
+    "budget_spent",
+]
+STATUS: Final[Mapping[Code, int]] = {
+    "key_missing": 401,
+    "key_mistyped": 401,
+    "key_unknown": 401,
+    "key_ended": 401,
+    "membership_lapsed": 403,
+    "grant_ended": 403,
+    "not_granted": 403,
+    "model_not_found": 404,
+    "model_gone": 410,
+    "budget_spent": 429,
+}
+
+
+def _without_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+@frozen
+class Links:
+    """Where the public site says more. *site* has no slash at its end."""
+
+    site: str = field(converter=_without_slash)
+
+    def model(self, model_id: str) -> str:
+        return f"{self.site}/models/{model_id}"
+
+    @property
+    def apply(self) -> str:
+        return f"{self.site}/v1/applications"
+
+    @property
+    def models(self) -> str:
+        return f"{self.site}/v1/models"
+
+
+@frozen
+class Admission:
+    """The call may be made. *key_id* is what its use is counted under, *ground* why it was let in."""
+
+    model: Model
+    key_id: str
+    ground: Literal["public", "member", "grant"]
+
+
+@frozen
+class Refusal:
+    """The call is not made. *model* is None when there is no such model."""
+
+    code: Code
+    sentence: str
+    next_step: str
+    model: Model | None = None
+    policy: Policy | None = None
+
+    @property
+    def status(self) -> int:
+        return STATUS[self.code]
+
+
+@frozen
+class _Case:
+    """What a decision is about."""
+
+    standing: Standing
+    model: Model
+    policy: Policy
+    links: Links
+
+    def refuse(self, code: Code, sentence: str, first: str = "") -> Refusal:
+        """Refuse, and say how to apply; *first* is what to try before that."""
+        how = f"Apply for access with POST {self.links.apply}; more at {self.links.model(self.model.id)}."
+        return Refusal(code, sentence, f"{first} {how}".strip(), self.model, self.policy)
+
+
+def admit(  # noqa: PLR0911 - one line a case
+    standing: Standing,
+    model_id: str,
+    key: KeyRecord | KeyFault,
+    now: datetime,
+    *,
+    links: Links,
+    spent: int = 0,
+) -> Admission | Refusal:
+    """Decide on one call.
+
+    Args:
+        model_id: as the caller wrote it.
+        key: what `keys.present` made of the key.
+        spent: tokens that this key has used, for a grant with a budget.
+    """
+    model = standing.models.get(model_id)
+    if model is None:
+        return _unknown_model(standing, model_id, links)
+    case = _Case(standing, model, standing.policies[model.id], links)
+    fault = None if isinstance(key, KeyFault) else _fault(standing, key, now)
+    if case.policy.tier == "public":
+        good = key if isinstance(key, KeyRecord) and fault is None else None
+        return Admission(model, ANYONE if good is None else good.id, "public")
+    if case.policy.tier == "none" and (fault is not None or not _excepted(standing, model, key)):
+        return _gone(case)
+    if isinstance(key, KeyFault):
+        return _no_key(key, case)
+    if fault is not None:
+        return case.refuse(*fault)
+    if key.models is not None and model.id not in key.models:
+        return case.refuse("not_granted", f"This key is for {', '.join(key.models)}, not for {model.id}.")
+    if key.kind == "member":
+        return _member(key, case)
+    return _granted(standing.grants[key.holder], key, case, spent)
+
+
+def reachable(standing: Standing, model_id: str) -> bool:
+    """Tell whether anybody at all can reach the model without an exception being made."""
+    return standing.policies[model_id].tier != "none"
+
+
+def budgeted(standing: Standing, key: KeyRecord | KeyFault) -> bool:
+    """Tell whether *spent* matters for this key, so that it has to be looked up."""
+    if isinstance(key, KeyFault) or key.kind != "grant":
+        return False
+    grant = standing.grants.get(key.holder)
+    return grant is not None and grant.budget is not None
+
+
+def _member(key: KeyRecord, case: _Case) -> Admission | Refusal:
+    if case.policy.tier == "members":
+        return Admission(case.model, key.id, "member")
+    why = _full_stop(case.policy.reason)
+    return case.refuse("not_granted", f"{case.model.display_name} is open on request only. {why}")
+
+
+def _granted(grant: Grant, key: KeyRecord, case: _Case, spent: int) -> Admission | Refusal:
+    if case.model.id not in grant.models:
+        return case.refuse(
+            "not_granted", f"This key's grant is for {', '.join(grant.models)}, not for {case.model.id}."
+        )
+    if grant.budget is not None and spent >= grant.budget:
+        return case.refuse(
+            "budget_spent",
+            f"This grant was for {grant.budget} tokens, and {spent} have been used.",
+            "Say what more would be for.",
+        )
+    return Admission(case.model, key.id, "grant")
+
+
+def _excepted(standing: Standing, model: Model, key: KeyRecord | KeyFault) -> bool:
+    """Tell whether a person granted this against policy."""
+    if isinstance(key, KeyFault) or key.kind != "grant":
+        return False
+    grant = standing.grants.get(key.holder)
+    return grant is not None and model.id in grant.against_policy
+
+
+def _fault(  # noqa: PLR0911 - one line a fault
+    standing: Standing, key: KeyRecord, now: datetime
+) -> tuple[Code, str] | None:
+    """Return what is wrong with a key that we know, whatever model it is used for."""
+    if key.revoked_at is not None:
+        return "key_ended", "This key was revoked; another may have taken its place."
+    if key.expires_at is not None and key.expires_at <= now and key.kind == "member":
+        return "key_ended", f"This key expired on {key.expires_at:%Y-%m-%d}."
+    if key.kind == "member":
+        if not standing.members.get(key.holder, False):
+            return "membership_lapsed", "Thank you for having been a member; this membership has lapsed."
+        return None
+    grant = standing.grants.get(key.holder)
+    if grant is None:
+        return "key_ended", "What this key was made for is not on the record."
+    if grant.revoked_at is not None:
+        why = _full_stop(grant.revoked_why)
+        return "grant_ended", f"This grant was revoked on {grant.revoked_at:%Y-%m-%d}: {why}"
+    ended = grant.expires_at if key.expires_at is None else min(grant.expires_at, key.expires_at)
+    if ended <= now:
+        return "grant_ended", f"This grant ended on {ended:%Y-%m-%d}."
+    return None
+
+
+def _no_key(fault: KeyFault, case: _Case) -> Refusal:
+    code: Code
+    match fault:
+        case KeyFault.MISSING:
+            code, sentence = "key_missing", "This call came without a key."
+        case KeyFault.MISTYPED:
+            code, sentence = "key_mistyped", "This key has a typing error: its last characters do not match."
+        case KeyFault.UNKNOWN:
+            code, sentence = "key_unknown", "This key is not known here."
+    if case.policy.tier == "members":
+        who = "Members may call this model, and everybody may apply."
+    else:
+        who = "This model is open on request."
+    how = "Send it as 'Authorization: Bearer emer_…' or 'x-api-key: emer_…'."
+    return case.refuse(code, f"{sentence} {who}", how)
+
+
+def _unknown_model(standing: Standing, model_id: str, links: Links) -> Refusal:
+    shown = "".join(c if c.isprintable() else "?" for c in model_id[:96])
+    here = [name for name in standing.models if reachable(standing, name)]
+    listed = ", ".join(here[:20]) + (" and more" if len(here) > 20 else "")
+    return Refusal(
+        "model_not_found",
+        f"There is no model {shown!r} here.",
+        f"Models here: {listed or 'none yet'}. All of them: {links.models}.",
+    )
+
+
+def _gone(case: _Case) -> Refusal:
+    model, page = case.model, case.links.model(case.model.id)
+    if model.retired_at is not None:
+        what = f"was retired on {model.retired_at:%Y-%m-%d} and is not offered any more"
+    else:
+        what = "is not offered here"
+    sentence = f"{model.display_name} {what}. {_full_stop(case.policy.reason)}"
+    other = case.standing.models.get(model.replacement or "")
+    if other is not None:
+        instead = f"Use {other.id} ({other.display_name}) instead; the page says what changes: {page}."
+    else:
+        instead = f"There is no replacement; the page says what remains: {page}."
+    return Refusal("model_gone", sentence, instead, model, case.policy)
+
+
+def _full_stop(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,97 @@
+"""The ports of the room: where keys and usage are kept."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Literal, Protocol
+
+from attrs import frozen
+
+Kind = Literal["member", "grant"]
+ANYONE: Final = "anyone"
+"""The key id under which calls without a key are counted (models that are open to the public)."""
+
+
+@frozen
+class KeyRecord:
+    """An API key as it is kept: everything but the key itself.
+
+    *hash* is ``sha256:`` and 64 hex digits of the key; *holder* the member or the grant that it stands
+    for; *models* narrows it to some of what its holder may reach (None: all of that).
+    """
+
+    id: str
+    hash: str
+    holder: str
+    kind: Kind
+    label: str
+    made_at: datetime
+    models: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class Keys(Protocol):
+    """Where keys are kept, as hashes."""
+
+    def add(self, key: KeyRecord) -> None:
+        """Keep a key. Raises Conflict when its id or its hash is there already."""
+        ...
+
+    def by_hash(self, key_hash: str) -> KeyRecord | None:
+        """Return the key with that hash, revoked or not."""
+        ...
+
+    def get(self, key_id: str) -> KeyRecord:
+        """Return a key. Raises NotFound."""
+        ...
+
+    def all(self) -> Sequence[KeyRecord]:
+        """Return every key, oldest first (by *made_at*, then id)."""
+        ...
+
+    def revoke(self, key_id: str, at: datetime) -> None:
+        """End a key; the first time stands. Raises NotFound."""
+        ...
+
+    def touch(self, key_id: str, at: datetime) -> None:
+        """Note when it was last used; never goes back. Raises NotFound."""
+        ...
+
+
+@frozen
+class Totals:
+    """What was used: calls, tokens read and written, seconds of an engine."""
+
+    requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in and out together: what a budget counts."""
+        return self.tokens_in + self.tokens_out
+
+
+class Usage(Protocol):
+    """What each key used of each model. A call that began counts, even when its end was never told."""
+
+    def begin(self, request_id: str, key_id: str, model: str, at: datetime) -> None:
+        """Note that a call begins. Raises Conflict when there is such a call already."""
+        ...
+
+    def finish(
+        self, request_id: str, *, tokens_in: int, tokens_out: int, seconds: float, status: int
+    ) -> None:
+        """Note what a call took; the first word stands. Raises NotFound for a call that never began.
+
+        *status* is the HTTP status, 499 when the caller hung up.
+        """
+        ...
+
+    def totals(
+        self, *, model: str | None = None, key_id: str | None = None, since: datetime | None = None
+    ) -> Totals:
+        """Return the sums over the calls that match and began at *since* or later."""
+        ...

@@ -1,0 +1,42 @@
+"""What stands: models, policies, members and grants at one size of the record, for whoever stands at the gate."""
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from emeritus.access import grants, members
+from emeritus.access.grants import Grant
+from emeritus.access.policy import Policy, default_policy, policy_of
+from emeritus.record import Log
+from emeritus.registry.model import Model, all_models
+
+
+@frozen
+class Standing:
+    """A projection of the record's first *size* entries. *members* says of each whether they are one now."""
+
+    size: int
+    organisation: str
+    models: Mapping[str, Model]
+    policies: Mapping[str, Policy]
+    members: Mapping[str, bool]
+    grants: Mapping[str, Grant]
+
+
+def standing(log: Log, before: Standing | None = None) -> Standing:
+    """Fold what stands now. *before* is returned as it is while the record has not grown."""
+    size = log.size()
+    if before is not None and before.size == size:
+        return before
+    models = {model.id: model for model in all_models(log)}
+    policies = {name: default_policy(model) for name, model in models.items()}
+    policies |= {entry.model or "": policy_of(entry) for entry in log.entries(kinds={"policy.set"})}
+    founded = log.find("organisation.founded")
+    return Standing(
+        size=size,
+        organisation=founded.body["name"] if founded is not None else "",
+        models=models,
+        policies=policies,
+        members=members.active_members(log.entries(kinds=members.KINDS)),
+        grants=grants.fold(log.entries(kinds=grants.KINDS)),
+    )

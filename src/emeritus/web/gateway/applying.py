@@ -1,0 +1,186 @@
+"""``/v1/applications``: apply, see how it stands, appeal once, fetch the key."""
+
+from typing import Any, TypeVar
+
+import anyio.to_thread
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from emeritus.access import applications, grants
+from emeritus.access.applications import Application
+from emeritus.access.keys import RECEIPT
+from emeritus.core.clock import instant
+from emeritus.core.errors import EmeritusError, NotPermitted
+from emeritus.core.ids import new_id
+from emeritus.web.gateway import answers, asked
+from emeritus.web.gateway.door import Door
+from emeritus.web.gateway.pace import Pace
+from emeritus.web.gateway.parts import Parts
+
+MAX_BODY = 32 * 1024
+T = TypeVar("T")
+
+
+class _Apply(msgspec.Struct, forbid_unknown_fields=True):
+    models: list[str]
+    who: str
+    contact: str
+    purpose: str
+    purpose_public: bool = False
+
+
+class _Appeal(msgspec.Struct, forbid_unknown_fields=True):
+    why: str
+
+
+class Applying:
+    """The endpoints of applications."""
+
+    def __init__(self, parts: Parts, door: Door) -> None:
+        self._parts = parts
+        self._links = door.links
+        self._pace = Pace(parts.clock, parts.applications_an_hour)
+
+    async def how(self, _: Request) -> Response:
+        """Say how to apply."""
+        told = {
+            "how": f"POST {self._links.apply} with content-type application/json",
+            "fields": {
+                "models": "a list of model ids",
+                "who": "your name or that of your organisation (private)",
+                "contact": "where to reach you (private)",
+                "purpose": "what for, in a sentence or two (private unless purpose_public is true)",
+                "purpose_public": "optional, true or false",
+            },
+            "then": "Keep the receipt of the answer. Access is granted unless there is a reason not to; "
+            "with the receipt you fetch your key, or appeal a refusal once.",
+            "models": self._links.models,
+        }
+        return answers.json_answer(told, self._request_id())
+
+    async def apply(self, request: Request) -> Response:
+        """Take an application."""
+        request_id = self._request_id()
+        try:
+            self._pace.step(request.client.host if request.client else "")
+            given = _decode(await asked.read(request, MAX_BODY), _Apply)
+            told = await anyio.to_thread.run_sync(self._apply, given)
+        except EmeritusError as error:
+            return answers.error_answer(error, request_id)
+        return answers.json_answer(told, request_id, 201, {"location": told["status_url"]})
+
+    async def status(self, request: Request) -> Response:
+        """Say how an application stands."""
+        request_id = self._request_id()
+        try:
+            told = await anyio.to_thread.run_sync(self._status, request.path_params["id"])
+        except EmeritusError as error:
+            return answers.error_answer(error, request_id)
+        return answers.json_answer(told, request_id)
+
+    async def appeal(self, request: Request) -> Response:
+        """Take an appeal; the receipt comes as bearer."""
+        request_id = self._request_id()
+        try:
+            given = _decode(await asked.read(request, MAX_BODY), _Appeal)
+            told = await anyio.to_thread.run_sync(
+                self._appeal, request.path_params["id"], _receipt(request), given.why
+            )
+        except EmeritusError as error:
+            return answers.error_answer(error, request_id)
+        return answers.json_answer(told, request_id)
+
+    async def key(self, request: Request) -> Response:
+        """Make the key of a granted application, and end the one before; the receipt comes as bearer."""
+        request_id = self._request_id()
+        try:
+            told = await anyio.to_thread.run_sync(self._key, request.path_params["id"], _receipt(request))
+        except EmeritusError as error:
+            return answers.error_answer(error, request_id)
+        return answers.json_answer(told, request_id, 201)
+
+    def _apply(self, given: _Apply) -> dict[str, Any]:
+        with self._parts.work() as work:
+            received = applications.apply(
+                work.log, work.private, self._parts.clock, **msgspec.structs.asdict(given)
+            )
+        return {**self._told(received.application), "receipt": received.receipt}
+
+    def _status(self, name: str) -> dict[str, Any]:
+        with self._parts.read() as work:
+            return self._told(applications.get_application(work.log, name))
+
+    def _appeal(self, name: str, receipt: str, why: str) -> dict[str, Any]:
+        with self._parts.work() as work:
+            applications.get_application(work.log, name)
+            if not applications.holds_receipt(work.private, name, receipt):
+                raise _wrong_receipt()
+            return self._told(applications.appeal(work.log, work.private, name, why=why))
+
+    def _key(self, name: str, receipt: str) -> dict[str, Any]:
+        with self._parts.work() as work:
+            standing = applications.get_application(work.log, name)
+            if not applications.holds_receipt(work.private, name, receipt):
+                raise _wrong_receipt()
+            if standing.grant is None:
+                raise NotPermitted(
+                    f"{name} is {standing.status}, not granted.",
+                    next_step=f"See how it stands: {self._told(standing)['status_url']}.",
+                )
+            issued = grants.issue_key(work.log, work.keys, self._parts.clock, standing.grant)
+            grant = grants.get_grant(work.log, standing.grant)
+        return {
+            "key": issued.text,
+            "grant": grant.id,
+            "models": list(grant.models),
+            "expires_at": instant(grant.expires_at),
+            "budget_tokens": grant.budget,
+            "note": "Shown once. Fetching a key again ends this one.",
+        }
+
+    def _told(self, application: Application) -> dict[str, Any]:
+        at = f"{self._links.apply}/{application.id}"
+        follow = {
+            "granted": f"Fetch the key: POST {at}/key with the receipt as bearer.",
+            "refused": f"Appeal once: POST {at}/appeal with the receipt as bearer."
+            if application.can_appeal
+            else "Apply again when something has changed.",
+        }
+        return {
+            "id": application.id,
+            "status": application.status,
+            "models": list(application.models),
+            "received_at": instant(application.received_at),
+            "decided_at": None if application.decided_at is None else instant(application.decided_at),
+            "decided_by": application.by.name if application.decided_at and application.by else None,
+            "reason": application.reason,
+            "grant": application.grant,
+            "status_url": at,
+            "next_step": follow.get(application.status, f"Look again: GET {at}."),
+        }
+
+    def _request_id(self) -> str:
+        return new_id("req", self._parts.clock.now())
+
+
+def _decode(body: bytes, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as why:
+        told = "".join(char if char.isprintable() else " " for char in str(why))[:200]
+        raise asked.BadRequest(
+            f"This is not an application: {told}.",
+            next_step="GET /v1/applications says what belongs into one.",
+        ) from None
+
+
+def _receipt(request: Request) -> str:
+    return request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+
+
+def _wrong_receipt() -> NotPermitted:
+    return NotPermitted(
+        "This is not the receipt of that application.",
+        next_step=f"Send it as 'Authorization: Bearer {RECEIPT}…'; it was shown once, when you applied.",
+    )

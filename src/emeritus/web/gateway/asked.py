@@ -1,0 +1,130 @@
+"""What a caller asks: a bounded body, of which only the model and how to stream are read."""
+
+import asyncio
+from typing import Final, TypeVar
+
+import msgspec
+from attrs import frozen
+from starlette.requests import Request
+
+from emeritus.access.keys import KEY
+from emeritus.core.errors import EmeritusError
+
+MAX_BODY: Final = 4 * 2**20
+BODY_SECONDS: Final = 30.0
+_STREAM_OPTIONS: Final = frozenset({"/v1/chat/completions", "/v1/completions"})
+
+
+class BadRequest(EmeritusError):
+    """The body is not a request that can be passed on."""
+
+    id = "request.invalid"
+    status = 400
+    exit_code = 2
+
+
+class TooLarge(BadRequest):
+    """The body is larger than the gateway takes."""
+
+    id = "request.too_large"
+    status = 413
+
+
+class TooSlow(BadRequest):
+    """The body did not arrive in time."""
+
+    id = "request.too_slow"
+    status = 408
+
+
+T = TypeVar("T")
+
+
+@frozen
+class Asked:
+    """A call to pass on. *body* is what the engine gets.
+
+    *usage_added* says that the caller did not ask for the usage of a stream and we did, so that the event
+    that carries it is kept from the caller.
+    """
+
+    path: str
+    model: str
+    stream: bool
+    body: bytes
+    usage_added: bool
+
+
+async def read(request: Request, limit: int = MAX_BODY) -> bytes:
+    """Return the whole body. Raises TooLarge, TooSlow, or ClientDisconnect."""
+    told = request.headers.get("content-length", "")
+    if told.isdigit() and int(told) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_large(limit)
+    except TimeoutError:
+        raise TooSlow(
+            f"The body did not arrive within {BODY_SECONDS:g} seconds.", next_step="Send it again."
+        ) from None
+    return bytes(body)
+
+
+def parse(path: str, body: bytes) -> Asked:
+    """Read what has to be known of a call, and write the body that travels on.
+
+    The body is written anew, value by value as it came: what the gate read and what the engine reads
+    cannot differ, even when a name was given twice.
+
+    Raises:
+        BadRequest: it is no JSON object, or its model, stream or stream_options are of the wrong type.
+    """
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise BadRequest(
+            "The body is not a JSON object.", next_step="Send what the API's own SDK sends."
+        ) from None
+    model = _field(fields, "model", str, "")
+    if not model:
+        raise BadRequest("The call names no model.", next_step="Set 'model'; /v1/models lists them.")
+    stream = _field(fields, "stream", bool, default=False)
+    usage_added = False
+    if stream and path in _STREAM_OPTIONS:
+        options = _field(fields, "stream_options", dict[str, msgspec.Raw], {})
+        if not _field(options, "include_usage", bool, default=False):
+            options["include_usage"] = msgspec.Raw(b"true")
+            fields["stream_options"] = msgspec.Raw(msgspec.json.encode(options))
+            usage_added = True
+    return Asked(path, model, stream, msgspec.json.encode(fields), usage_added)
+
+
+def key_of(request: Request) -> str | None:
+    """Return the key that came with a call; of two, the one that looks like ours."""
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    found = [bearer.strip()] if scheme.lower() == "bearer" else []
+    found.append(request.headers.get("x-api-key", "").strip())
+    given = [text for text in found if text]
+    return next((text for text in given if text.startswith(KEY)), given[0] if given else None)
+
+
+def _field(fields: dict[str, msgspec.Raw], name: str, kind: type[T], default: T) -> T:
+    raw = fields.get(name)
+    if raw is None or bytes(raw) == b"null":
+        return default
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise BadRequest(
+            f"'{name}' is of the wrong type.", next_step="Send what the API's own SDK sends."
+        ) from None
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"The body is larger than {limit // 1024} KiB.", next_step="Send less; long documents go in parts."
+    )

@@ -1,0 +1,58 @@
+"""What the gateway is built from."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Protocol
+
+from attrs import field, frozen
+
+from emeritus.access.ports import Keys, Usage
+from emeritus.core.clock import Clock
+from emeritus.record import Log
+from emeritus.record.private import Private
+from emeritus.voices.voice import Voice
+
+
+class Work(Protocol):
+    """A unit of work, as far as the gateway uses it."""
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def private(self) -> Private: ...
+
+    @property
+    def keys(self) -> Keys: ...
+
+    @property
+    def usage(self) -> Usage: ...
+
+
+class VoicePool(Protocol):
+    """What lends voices: `emeritus.voices.pool.Pool`."""
+
+    def alease(self, model: str) -> AbstractAsyncContextManager[Voice]:
+        """Hold the started voice of *model*; load it when it is cold."""
+        ...
+
+
+@frozen
+class Parts:
+    """The gateway's ports.
+
+    *work* opens a unit of work that is committed when its context ends well, and undone otherwise; *read*
+    one that only reads and takes no lock (by default the same). Both are called from worker threads. *site_url* is where the public site stands, such as ``https://example.org``.
+    *applications_an_hour* bounds how often one address may apply.
+    """
+
+    work: Callable[[], AbstractContextManager[Work]]
+    pool: VoicePool
+    clock: Clock
+    site_url: str
+    applications_an_hour: int = 10
+    read: Callable[[], AbstractContextManager[Work]] = field()
+
+    @read.default
+    def _read(self) -> Callable[[], AbstractContextManager[Work]]:
+        return self.work

@@ -1,0 +1,202 @@
+"""A model's answer on its way through: raw bytes, counted; whoever hangs up frees the engine's slot."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import anyio
+import anyio.to_thread
+import msgspec
+import structlog
+from attrs import define
+from starlette.types import Receive, Scope, Send
+
+from emeritus.access import shapes
+from emeritus.core.errors import EmeritusError
+from emeritus.voices.errors import BadReply, Busy, EngineDied, KeyRefused, NotUnderstood, VoiceError
+from emeritus.voices.voice import RawAnswer, Voice
+from emeritus.web.gateway import answers
+from emeritus.web.gateway.asked import Asked
+from emeritus.web.gateway.door import Door, Entered, Took
+from emeritus.web.gateway.meter import Events, Meter
+from emeritus.web.gateway.parts import VoicePool
+
+MAX_WHOLE: Final = 32 * 2**20
+HUNG_UP: Final = 499
+log = structlog.get_logger("emeritus.gateway")
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+
+
+class _Failure(msgspec.Struct):
+    error: _Error
+
+
+@define(eq=False)
+class Relay:
+    """Asks the model and answers with what it says. Every call that was let in is written down at its end."""
+
+    door: Door
+    pool: VoicePool
+    entered: Entered
+    asked: Asked
+    request_id: str
+    headers_in: Mapping[str, str]
+    meter: Meter
+    status: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        began = time.monotonic()
+        answering = asyncio.create_task(self._answer(send))
+        leaving = asyncio.create_task(_hang_up(receive))
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            with anyio.CancelScope(shield=True):
+                left = not answering.done()
+                for task in (answering, leaving):
+                    task.cancel()
+                await asyncio.wait({answering, leaving})
+                took = Took(
+                    self.meter.tokens_in,
+                    self.meter.tokens_out,
+                    round(time.monotonic() - began, 6),
+                    HUNG_UP if left else self.status,
+                )
+                await anyio.to_thread.run_sync(self.door.leave, self.request_id, took)
+        log.info(
+            "call",
+            request=self.request_id,
+            key=self.entered.admission.key_id,
+            model=self.entered.admission.model.id,
+            path=self.asked.path,
+            status=took.status,
+            tokens_in=took.tokens_in,
+            tokens_out=took.tokens_out,
+            seconds=took.seconds,
+        )
+
+    async def _answer(self, send: Send) -> None:
+        try:
+            try:
+                await self._ask(send)
+            except EngineDied:
+                if self.status:
+                    raise
+                await self._ask(send)  # nothing was sent yet, and the engine is started anew
+        except EmeritusError as error:
+            await self._fail(send, error)
+        except Exception:
+            log.exception("a call failed", request=self.request_id)
+            await self._fail(
+                send,
+                answers.Defect(
+                    "Something is wrong here, not with the call.",
+                    next_step=f"Tell the steward the id of this call: {self.request_id}.",
+                ),
+            )
+
+    async def _ask(self, send: Send) -> None:
+        model = self.entered.admission.model.id
+        async with self.pool.alease(model) as voice:
+            if self.asked.path not in voice.paths:
+                raise _not_spoken(model, self.asked.path, voice)
+            async with voice.request(self.asked.path, self.asked.body, self.headers_in) as answer:
+                if answer.status >= 400:
+                    raise await _failure(answer, model)
+                kind = answer.headers.get("content-type", "application/json")
+                if kind.startswith("text/event-stream"):
+                    await self._stream(send, answer)
+                else:
+                    await self._whole(send, answer, kind)
+
+    async def _whole(self, send: Send, answer: RawAnswer, kind: str) -> None:
+        body = await _read(answer, MAX_WHOLE)
+        if self.asked.path != "/v1/messages/count_tokens":
+            self.meter.whole(body)
+        await self._start(send, 200, {"content-type": kind, "content-length": str(len(body))})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _stream(self, send: Send, answer: RawAnswer) -> None:
+        events = Events()
+        async for chunk in answer.chunks():
+            seen = [event for event in events.feed(chunk) if self.meter.event(event)]
+            if seen:
+                await self._begin_stream(send)
+                await send({"type": "http.response.body", "body": b"".join(seen), "more_body": True})
+        await self._begin_stream(send)
+        await send({"type": "http.response.body", "body": events.rest()})
+
+    async def _begin_stream(self, send: Send) -> None:
+        if not self.status:
+            await self._start(send, 200, {"content-type": "text/event-stream", "x-accel-buffering": "no"})
+
+    async def _fail(self, send: Send, error: EmeritusError) -> None:
+        if self.status:  # a stream that has begun: one clear event, and the end
+            self.status = answers.error_status(error)
+            event = answers.error_event(error, self.asked.path, self.request_id)
+            await send({"type": "http.response.body", "body": event})
+            return
+        body = msgspec.json.encode(answers.error_value(error, self.request_id))
+        headers = {
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            **answers.error_headers(error),
+        }
+        await self._start(send, answers.error_status(error), headers)
+        await send({"type": "http.response.body", "body": body})
+
+    async def _start(self, send: Send, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        entered = self.entered
+        every = {
+            "cache-control": "no-store",
+            **headers,
+            **answers.request_headers(self.request_id),
+            **shapes.model_headers(entered.standing, entered.admission.model, self.door.links),
+        }
+        raw = [(name.encode(), value.encode("latin-1", "replace")) for name, value in every.items()]
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+async def _hang_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _read(answer: RawAnswer, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in answer.chunks():
+        body += chunk
+        if len(body) > limit:
+            raise BadReply("The answer is longer than the gateway passes on.", next_step="Ask for less.")
+    return bytes(body)
+
+
+async def _failure(answer: RawAnswer, model: str) -> VoiceError | NotUnderstood:
+    """Read an engine's error. A remote that refuses *our* key is no fault of the caller's."""
+    try:
+        said = msgspec.json.decode(await _read(answer, 2**20), type=_Failure).error.message
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        said = ""
+    said = "".join(char if char.isprintable() else " " for char in said[:500]).strip().rstrip(".")
+    told = f"The engine of {model} answered: {said or f'HTTP {answer.status}'}."
+    if answer.status in (401, 403):
+        return KeyRefused(
+            f"The service behind {model} does not accept our key.",
+            next_step="Tell the steward; call again later.",
+        )
+    if answer.status in (429, 503, 529):
+        return Busy(told, next_step="Call again in a moment.")
+    if answer.status < 500:
+        return NotUnderstood(told, next_step="Change the call; the same one would be answered the same way.")
+    return BadReply(told, next_step="Call again.")
+
+
+def _not_spoken(model: str, path: str, voice: Voice) -> NotUnderstood:
+    return NotUnderstood(
+        f"{model} does not answer at {path}.", next_step=f"It answers at {', '.join(sorted(voice.paths))}."
+    )

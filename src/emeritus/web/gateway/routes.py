@@ -1,0 +1,121 @@
+"""The routes of the gateway."""
+
+import anyio.to_thread
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from emeritus.access import shapes
+from emeritus.access.gate import Refusal, admit
+from emeritus.access.keys import KeyFault
+from emeritus.core.errors import EmeritusError, NotFound
+from emeritus.core.ids import new_id
+from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS
+from emeritus.web.gateway import answers, asked
+from emeritus.web.gateway.applying import Applying
+from emeritus.web.gateway.door import Door, Refused
+from emeritus.web.gateway.meter import Meter
+from emeritus.web.gateway.parts import Parts
+from emeritus.web.gateway.relay import Relay
+
+CALLS = sorted(OPENAI_PATHS | ANTHROPIC_PATHS)
+_EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def create_gateway(parts: Parts) -> list[Route]:
+    """Return the gateway's routes, all under ``/v1``, to be put into a Starlette application."""
+    door = Door(parts)
+    gateway = _Gateway(parts, door)
+    applying = Applying(parts, door)
+    return [
+        *(Route(path, gateway.call, methods=["POST"]) for path in CALLS),
+        Route("/v1/models", gateway.models, methods=["GET"]),
+        Route("/v1/models/{id}", gateway.model, methods=["GET"]),
+        Route("/v1/applications", applying.how, methods=["GET"]),
+        Route("/v1/applications", applying.apply, methods=["POST"]),
+        Route("/v1/applications/{id}", applying.status, methods=["GET"]),
+        Route("/v1/applications/{id}/appeal", applying.appeal, methods=["POST"]),
+        Route("/v1/applications/{id}/key", applying.key, methods=["POST"]),
+        Route("/v1/{rest:path}", gateway.nothing_here, methods=_EVERY),
+    ]
+
+
+class _Gateway:
+    def __init__(self, parts: Parts, door: Door) -> None:
+        self._parts = parts
+        self._door = door
+
+    async def call(self, request: Request) -> Response | Relay:
+        request_id = self._request_id()
+        try:
+            call = asked.parse(request.url.path, await asked.read(request))
+            entered = await anyio.to_thread.run_sync(
+                self._door.enter, request_id, call.model, asked.key_of(request)
+            )
+        except EmeritusError as error:
+            return answers.error_answer(error, request_id)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if isinstance(entered, Refused):
+            return answers.refusal_answer(entered.refusal, entered.standing, self._door.links, request_id)
+        return Relay(
+            self._door,
+            self._parts.pool,
+            entered,
+            call,
+            request_id,
+            request.headers,
+            Meter(hide_usage=call.usage_added),
+        )
+
+    async def models(self, request: Request) -> Response:
+        request_id = self._request_id()
+        stands = await anyio.to_thread.run_sync(self._door.look)
+        if "anthropic-version" not in request.headers:
+            return answers.json_answer(shapes.openai_list(stands, self._door.links), request_id)
+        try:
+            page = shapes.anthropic_list(
+                stands,
+                self._door.links,
+                limit=_limit(request.query_params.get("limit")),
+                after=request.query_params.get("after_id"),
+                before=request.query_params.get("before_id"),
+            )
+        except EmeritusError as error:
+            return answers.error_answer(error, request_id)
+        return answers.json_answer(page, request_id)
+
+    async def model(self, request: Request) -> Response:
+        request_id = self._request_id()
+        stands = await anyio.to_thread.run_sync(self._door.look)
+        name, links = request.path_params["id"], self._door.links
+        model = stands.models.get(name)
+        if model is None:
+            refusal = admit(stands, name, KeyFault.MISSING, self._parts.clock.now(), links=links)
+            assert isinstance(refusal, Refusal)
+            return answers.refusal_answer(refusal, stands, links, request_id)
+        shape = shapes.anthropic_model if "anthropic-version" in request.headers else shapes.openai_model
+        return answers.json_answer(
+            shape(stands, model, links),
+            request_id,
+            headers=shapes.model_headers(stands, model, links),
+        )
+
+    async def nothing_here(self, request: Request) -> Response:
+        here = ", ".join(["GET /v1/models", *(f"POST {path}" for path in CALLS), "POST /v1/applications"])
+        shown = "".join(char if char.isprintable() else "?" for char in request.url.path[:96])
+        error = NotFound(f"There is no {request.method} {shown} here.", next_step=f"What there is: {here}.")
+        return answers.error_answer(error, self._request_id())
+
+    def _request_id(self) -> str:
+        return new_id("req", self._parts.clock.now())
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return shapes.PAGE
+    if not text.isdecimal() or not 1 <= int(text[:6]) <= shapes.LONGEST_PAGE:
+        raise asked.BadRequest(
+            "'limit' is not a number of models.", next_step=f"Ask for 1 to {shapes.LONGEST_PAGE}."
+        )
+    return int(text)

@@ -1,0 +1,117 @@
+"""What every `Keys` and every `Usage` has to do, whatever it is kept in.
+
+A subclass gives the fixture ``keys`` or ``usage``: an empty one.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from attrs import evolve
+
+from emeritus.access.ports import KeyRecord, Keys, Totals, Usage
+from emeritus.core.digests import sha256
+from emeritus.core.errors import Conflict, NotFound
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def record(number: int = 1, **more) -> KeyRecord:
+    made = KeyRecord(
+        id=f"key-{number}",
+        hash=sha256(str(number).encode()),
+        holder="member-1",
+        kind="member",
+        label="laptop",
+        made_at=NOON + timedelta(seconds=number),
+    )
+    return evolve(made, **more)
+
+
+class KeysContract:
+    def test_comes_back_as_it_was(self, keys: Keys):
+        """A key comes back whole, by id and by hash, with times in UTC and its models in order."""
+        full = record(
+            models=("b", "a"), expires_at=NOON + timedelta(days=1, microseconds=1), kind="grant", label=""
+        )
+        keys.add(full)
+        assert keys.get("key-1") == full
+        assert keys.by_hash(full.hash) == full
+
+    def test_nothing_there(self, keys: Keys):
+        """An unknown hash is None, an unknown id NotFound, for every way to touch a key."""
+        assert keys.by_hash(sha256(b"nobody's")) is None
+        assert list(keys.all()) == []
+        for ask in (
+            lambda: keys.get("key-9"),
+            lambda: keys.revoke("key-9", NOON),
+            lambda: keys.touch("x", NOON),
+        ):
+            with pytest.raises(NotFound):
+                ask()
+
+    def test_neither_id_nor_hash_twice(self, keys: Keys):
+        """A second key under the same id or the same hash is a Conflict, and changes nothing."""
+        keys.add(record(1))
+        for second in (record(2, id="key-1"), record(2, hash=record(1).hash)):
+            with pytest.raises(Conflict):
+                keys.add(second)
+        assert list(keys.all()) == [record(1)]
+
+    def test_all_in_order(self, keys: Keys):
+        """All keys come oldest first, and by id where they are as old."""
+        same = record(2, id="key-a", hash=sha256(b"a"))
+        for each in (record(3), same, record(2), record(1)):
+            keys.add(each)
+        assert [key.id for key in keys.all()] == ["key-1", "key-2", "key-a", "key-3"]
+
+    def test_revoked_once(self, keys: Keys):
+        """A key is ended once: the first time stands, and it is still found."""
+        keys.add(record())
+        keys.revoke("key-1", NOON)
+        keys.revoke("key-1", NOON + timedelta(days=1))
+        assert keys.get("key-1").revoked_at == NOON
+        assert keys.by_hash(record().hash).revoked_at == NOON
+
+    def test_touched_forwards(self, keys: Keys):
+        """The time of the last use never goes back."""
+        keys.add(record())
+        for seconds in (5, 9, 7):
+            keys.touch("key-1", NOON + timedelta(seconds=seconds))
+        assert keys.get("key-1").last_used_at == NOON + timedelta(seconds=9)
+
+
+class UsageContract:
+    def test_nothing_used(self, usage: Usage):
+        """Before any call, everything is zero."""
+        assert usage.totals() == Totals(0, 0, 0, 0.0)
+
+    def test_a_call_that_began_counts(self, usage: Usage):
+        """A call counts from its beginning: after a kill -9 it is one request of unknown size."""
+        usage.begin("req-1", "key-1", "opus", NOON)
+        assert usage.totals() == Totals(1, 0, 0, 0.0)
+        usage.finish("req-1", tokens_in=5, tokens_out=7, seconds=0.5, status=200)
+        assert usage.totals() == Totals(1, 5, 7, 0.5)
+
+    def test_the_first_end_stands(self, usage: Usage):
+        """Ending a call again changes nothing; a call that never began cannot end; none begins twice."""
+        usage.begin("req-1", "key-1", "opus", NOON)
+        usage.finish("req-1", tokens_in=5, tokens_out=7, seconds=0.5, status=200)
+        usage.finish("req-1", tokens_in=50, tokens_out=70, seconds=5, status=499)
+        assert usage.totals() == Totals(1, 5, 7, 0.5)
+        with pytest.raises(NotFound):
+            usage.finish("req-2", tokens_in=0, tokens_out=0, seconds=0, status=200)
+        with pytest.raises(Conflict):
+            usage.begin("req-1", "key-1", "opus", NOON)
+
+    def test_totals_by_model_key_and_time(self, usage: Usage):
+        """Sums are by model, by key, since a time (that time included), and by all of these together."""
+        for number, (key, model, day) in enumerate(
+            [("key-1", "opus", 0), ("key-1", "haiku", 1), ("key-2", "opus", 2), ("key-2", "opus", 3)]
+        ):
+            usage.begin(f"req-{number}", key, model, NOON + timedelta(days=day))
+            usage.finish(f"req-{number}", tokens_in=10**number, tokens_out=1, seconds=1.0, status=200)
+        assert usage.totals(model="opus").tokens_in == 1101
+        assert usage.totals(key_id="key-1").tokens_in == 11
+        assert usage.totals(since=NOON + timedelta(days=2)).tokens_in == 1100
+        assert usage.totals(model="opus", key_id="key-2", since=NOON + timedelta(days=3)).tokens == 1001
+        assert usage.totals(model="sonnet") == Totals(0, 0, 0, 0.0)
