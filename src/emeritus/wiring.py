@@ -167,7 +167,7 @@ def _house(
         voices=pool,
         clock=clock,
         sign=key.sign,
-        verify=key.verify_key.verifies,
+        verify=lambda message, signature: key.verify_key.verifies(signature, message),
         watch=watch,
     )
     house = House(settings, database, works, parts, pool, clock, key)

@@ -123,6 +123,6 @@ def _checkpoints(
         elif merkle.root(nodes, checkpoint.size) != checkpoint.root:
             what = "the entries before it are not those that were signed for"
             yield Finding(f"checkpoint {checkpoint.size}", what)
-    if newest < size:
+    if max(newest, 0) < size:
         what = f"nobody signed for the last {size - max(newest, 0)} entries"
         yield Finding("checkpoint", what)

@@ -1,0 +1,127 @@
+"""`emeritus access`: members, applications, grants and keys."""
+
+import click
+
+from emeritus.cli.house import Home, day, say_json
+
+
+@click.group()
+def command() -> None:
+    """Members, applications, grants and keys."""
+
+
+@command.command()
+@click.argument("name")
+@click.option("--plan", required=True)
+@click.pass_obj
+def join(home: Home, name: str, plan: str) -> None:
+    """Let NAME in as a member, with a key that works at once. Who they are stays private."""
+    from emeritus.access import members
+
+    with home.open() as house, house.works.write() as work:
+        member = members.join(work.log, work.private, house.clock, name=name, plan=plan, by=home.actor())
+        issued = members.issue_key(work.log, work.keys, house.clock, member.id, label=plan)
+    click.echo(f"{member.id} is a member ({plan}).")
+    click.echo(f"Key, shown once: {issued.text}")
+
+
+@command.command()
+@click.argument("member")
+@click.pass_obj
+def lapse(home: Home, member: str) -> None:
+    """End a membership: access ends with the next call."""
+    from emeritus.access import members
+
+    with home.open() as house, house.works.write() as work:
+        members.lapse(work.log, member, home.actor())
+    click.echo(f"{member} is no member any more.")
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def applications(home: Home, as_json: bool) -> None:
+    """List applications."""
+    import msgspec
+
+    from emeritus.access.applications import applications as all_applications
+
+    with home.open() as house, house.works.read() as work:
+        found = all_applications(work.log)
+    if as_json:
+        say_json(msgspec.to_builtins(found))
+        return
+    for one in found:
+        click.echo(f"{one.id}  {day(one.received_at)}  {one.status:10}  {', '.join(one.models)}")
+
+
+@command.command()
+@click.argument("application")
+@click.option("--reason", required=True, help="For the public.")
+@click.option("--days", type=int, default=365, show_default=True)
+@click.option("--budget", type=int, help="Tokens altogether. [default: no bound]")
+@click.pass_obj
+def grant(home: Home, application: str, reason: str, days: int, budget: int | None) -> None:
+    """Grant an application, and make its key."""
+    from emeritus.access import grants
+
+    with home.open() as house, house.works.write() as work:
+        decided = grants.decide_application(
+            work.log,
+            house.clock,
+            application,
+            grant=True,
+            reason=reason,
+            by=home.actor(),
+            days=days,
+            budget=budget,
+        )
+        assert decided.grant is not None
+        issued = grants.issue_key(work.log, work.keys, house.clock, decided.grant)
+    click.echo(f"{decided.grant} is made.")
+    click.echo(f"Key, shown once: {issued.text}")
+
+
+@command.command()
+@click.argument("application")
+@click.option("--reason", required=True, help="For the applicant, and for the public.")
+@click.pass_obj
+def refuse(home: Home, application: str, reason: str) -> None:
+    """Refuse an application; the applicant can appeal once."""
+    from emeritus.access import grants
+
+    with home.open() as house, house.works.write() as work:
+        grants.decide_application(
+            work.log, house.clock, application, grant=False, reason=reason, by=home.actor()
+        )
+    click.echo(f"{application} is refused.")
+
+
+@command.command()
+@click.argument("grant_id", metavar="GRANT")
+@click.option("--reason", required=True)
+@click.pass_obj
+def revoke(home: Home, grant_id: str, reason: str) -> None:
+    """End a grant: access ends with the next call."""
+    from emeritus.access import grants
+
+    with home.open() as house, house.works.write() as work:
+        grants.revoke_grant(work.log, grant_id, reason=reason, by=home.actor())
+    click.echo(f"{grant_id} is revoked.")
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def keys(home: Home, as_json: bool) -> None:
+    """List keys (never the keys themselves)."""
+    import msgspec
+
+    with home.open() as house, house.works.read() as work:
+        found = work.keys.all()
+    if as_json:
+        say_json([{k: v for k, v in msgspec.to_builtins(key).items() if k != "hash"} for key in found])
+        return
+    for key in found:
+        state = "revoked" if key.revoked_at else f"until {day(key.expires_at)}" if key.expires_at else "lives"
+        click.echo(f"{key.id}  {key.kind:7} {state:18} last used {day(key.last_used_at) or 'never'}")

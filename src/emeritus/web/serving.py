@@ -1,0 +1,90 @@
+"""Serve a house: the site, the desk and the gateway in one server, with the worker beside them."""
+
+import hashlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.applications import Starlette
+
+from emeritus.core.errors import Unavailable
+from emeritus.web.gateway import create_gateway
+from emeritus.web.gateway.parts import Parts as GatewayParts
+from emeritus.web.pages.app import build_app
+from emeritus.web.pages.parts import Parts as PageParts
+from emeritus.wiring import House
+
+if TYPE_CHECKING:
+    from emeritus.engine.durable import Engine
+
+
+def application(house: House, *, engine: "Engine | None" = None, site_url: str | None = None) -> Starlette:
+    """Return everything that is served over HTTP as one ASGI application."""
+    site = (site_url or house.settings.site_url).rstrip("/")
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if engine is not None:
+            engine.start()
+        try:
+            yield
+        finally:
+            if engine is not None:
+                engine.close()
+
+    gateway = create_gateway(
+        GatewayParts(work=house.works.write, pool=house.pool, clock=house.clock, site_url=site)
+    )
+    pages = PageParts(
+        work=house.works.write,
+        read=house.works.read,
+        clock=house.clock,
+        site_url=site,
+        verify_key=str(house.key.verify_key),
+        sessions=house,
+        # Derived, so that all processes of a house agree and the signing key itself goes nowhere.
+        cookie_key=hashlib.sha256(b"emeritus desk cookie\x00" + house.key.seed).digest(),
+    )
+    return build_app(pages, more=gateway, lifespan=lifespan)
+
+
+def serve(
+    house: House, *, host: str, port: int, engine: "Engine | None", ready: Callable[[str], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        Unavailable: the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as why:
+        listener.close()
+        raise Unavailable(
+            f"{host}:{port} cannot be listened on: {why.strerror}.",
+            next_step="Stop what uses it, or choose another: --port 8401.",
+        ) from None
+    url = f"http://{host}:{listener.getsockname()[1]}"
+    site = house.settings.site_url if "site_url" in house.settings.model_fields_set else url
+    app = application(house, engine=engine, site_url=site)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=10, server_header=False)
+    server = _Told(config, lambda: ready(url))
+    server.run(sockets=[listener])
+
+
+class _Told(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._ready()

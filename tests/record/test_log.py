@@ -1,0 +1,346 @@
+"""The log's contract, held by the one in memory and by those in SQLite and PostgreSQL."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from emeritus.core.clock import SettableClock
+from emeritus.core.errors import Conflict, EmeritusError, IntegrityError, InvalidInput, NotFound, Unavailable
+from emeritus.core.people import person
+from emeritus.core.speech import EngineBuild, Message, Sampling, Utterance
+from emeritus.record import Act, Checkpoint, MemoryLog, MemoryUtterances, SigningKey, merkle, verify_log
+from emeritus.record.private import MemoryPrivate
+from emeritus.store.database import open_database, transaction
+from emeritus.store.log import SqlLog, SqlPrivate, SqlUtterances
+from emeritus.store.schema import migrate
+
+KEY = SigningKey.from_seed("record.example.org", bytes(32))
+START = datetime(2026, 1, 5, tzinfo=UTC)
+ADA = person("Ada Lovelace")
+
+
+class Desk:
+    """One log of some kind: `open` gives (log, utterances, private) in a unit of work."""
+
+    def __init__(self, open_: Callable[[], AbstractContextManager[Any]], clock: SettableClock) -> None:
+        self.open = open_
+        self.clock = clock
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    clock = SettableClock(START)
+    if request.param == "memory":
+        parts = (MemoryLog(clock, KEY), MemoryUtterances(), MemoryPrivate())
+
+        @contextmanager
+        def memory() -> Iterator[Any]:
+            yield parts
+
+        yield Desk(memory, clock)
+        return
+    url = (
+        f"sqlite:///{tmp_path / 'house.db'}"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgres_database")
+    )
+    database = open_database(url)
+    migrate(database)
+
+    @contextmanager
+    def sql() -> Iterator[Any]:
+        with transaction(database) as connection:
+            log = SqlLog(connection, clock, KEY)
+            yield log, SqlUtterances(connection), SqlPrivate(connection)
+            log.seal()
+
+    yield Desk(sql, clock)
+    database.dispose()
+
+
+def act(number: int, key: str | None = None) -> Act:
+    return Act("test.done", {"number": number}, ADA, model="m", subject=f"s{number % 3}", key=key)
+
+
+def words(text: str) -> Utterance:
+    return Utterance(
+        model="m",
+        text=text,
+        prompt=(Message("user", "Say something."),),
+        sampling=Sampling(seed=7, temperature=0.0),
+        engine=EngineBuild("fake", "1"),
+        weights="",
+        finish="stop",
+        tokens_in=3,
+        tokens_out=4,
+        at=START,
+    )
+
+
+def test_entries_keep_their_order_their_time_and_their_bytes(desk: Desk) -> None:
+    """What was appended is what is read, in another unit of work, and filters find all of it."""
+    with desk.open() as (log, _, _):
+        for number in range(7):
+            log.append(act(number))
+            desk.clock.advance(timedelta(seconds=1))
+    with desk.open() as (log, _, _):
+        entries = log.entries()
+        assert [entry.seq for entry in entries] == list(range(7))
+        assert [entry.body["number"] for entry in entries] == list(range(7))
+        assert entries[3].at == START + timedelta(seconds=3)
+        assert entries[3].by == ADA
+        assert [e.seq for e in log.entries(subject="s1")] == [1, 4]
+        assert [e.seq for e in log.entries(kinds={"test.done"}, begin=5)] == [5, 6]
+        assert [e.seq for e in log.entries(newest_first=True, limit=2)] == [6, 5]
+        assert not log.entries(model="other")
+        assert log.get(6) == entries[6]
+        for nowhere in (-1, 7, 2**70):
+            with pytest.raises(NotFound):
+                log.get(nowhere)
+
+
+def test_the_same_act_under_the_same_key_is_done_once(desk: Desk) -> None:
+    """Doing it again returns what stands; doing another is a conflict that names what stands."""
+    with desk.open() as (log, _, _):
+        first = log.append(act(1, "once"))
+    desk.clock.advance(timedelta(days=1))
+    with desk.open() as (log, _, _):
+        assert log.append(act(1, "once")) == first
+        assert log.find("once") == first
+        assert log.find("never") is None
+        with pytest.raises(Conflict, match="entry 0, by Ada Lovelace"):
+            log.append(act(2, "once"))
+        assert log.size() == 1
+
+
+def test_every_checkpoint_and_proof_holds(desk: Desk) -> None:
+    """After each unit of work, the signed note is over what is there, and proves each entry."""
+    for number in range(9):
+        with desk.open() as (log, _, _):
+            log.append(act(number))
+        with desk.open() as (log, _, _):
+            checkpoint = Checkpoint.open(log.signed_checkpoint(), [KEY.verify_key])
+            assert checkpoint.size == number + 1
+            for entry in log.entries():
+                proof = merkle.inclusion(log, entry.seq, checkpoint.size)
+                assert merkle.verify_inclusion(entry.leaf, entry.seq, checkpoint.size, proof, checkpoint.root)
+
+
+def test_the_record_does_not_go_back_in_time(desk: Desk) -> None:
+    """A clock a moment behind is waited out; one set back by more is refused, and nothing is written."""
+    with desk.open() as (log, _, _):
+        log.append(act(1))
+    desk.clock.advance(timedelta(seconds=-3))
+    with desk.open() as (log, _, _):
+        assert log.append(act(2)).at == START
+    desk.clock.advance(timedelta(days=-1))
+    with pytest.raises(Unavailable, match="clock"), desk.open() as (log, _, _):
+        log.append(act(3))
+    with desk.open() as (log, _, _):
+        assert log.size() == 2
+
+
+def test_what_cannot_be_logged_is_refused(desk: Desk) -> None:
+    """NaN, huge bodies, lone surrogates and malformed kinds do not get onto the record."""
+    for bad in (
+        Act("test.done", {"x": float("nan")}, ADA),
+        Act("test.done", {"x": 2**60}, ADA),
+        Act("test.done", {"x": "\ud800"}, ADA),
+        Act("test.done", {"x": "a" * (1 << 20)}, ADA),
+        Act("nonsense", {}, ADA),
+    ):
+        with pytest.raises(InvalidInput), desk.open() as (log, _, _):
+            log.append(bad)
+    with desk.open() as (log, _, _):
+        assert log.size() == 0
+
+
+def test_words_are_kept_as_they_were_said(desk: Desk) -> None:
+    """Any text comes back byte for byte, with all that made it, under the digest of all of it."""
+    hostile = "<script>\u202e\x00\r\n\u2028 ünïcode 漢字 \U0001f600"
+    with desk.open() as (_, utterances, _):
+        kept = utterances.keep(words(hostile))
+        assert utterances.keep(words(hostile)) == kept
+    with desk.open() as (_, utterances, _):
+        again = utterances.get(kept)
+        assert again == words(hostile)
+        assert again.text == hostile
+        assert list(utterances.ids()) == [kept]
+        with pytest.raises(NotFound):
+            utterances.get("sha256:00")
+
+
+def test_a_private_fact_can_be_forgotten_without_breaking_the_log(desk: Desk) -> None:
+    """Its commitment stays on the record and then tells nothing."""
+    with desk.open() as (log, _, private):
+        first = private.put("applicant:1", {"name": "Bo"})
+        log.append(Act("test.done", {"commitment": first}, ADA))
+        assert private.put("applicant:2", {"name": "Bo"}) != first, "equal facts cannot be told apart"
+    with desk.open() as (log, _, private):
+        assert private.get("applicant:1") == {"name": "Bo"}
+        assert private.forget("applicant:1")
+        assert not private.forget("applicant:1")
+    with desk.open() as (log, _, private):
+        with pytest.raises(NotFound):
+            private.get("applicant:1")
+        assert log.get(0).body == {"commitment": first}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    url = (
+        f"sqlite:///{tmp_path / 'house.db'}"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgres_database")
+    )
+    engine = open_database(url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+def filled(database: sa.Engine, count: int = 5) -> None:
+    clock = SettableClock(START)
+    for number in range(count):
+        with transaction(database) as connection:
+            log, utterances = SqlLog(connection, clock, KEY), SqlUtterances(connection)
+            said = utterances.keep(words(f"word {number}"))
+            log.append(Act("test.said", {"utterance": said}, ADA))
+            log.seal()
+
+
+def findings(database: sa.Engine) -> list[str]:
+    with transaction(database, reading=True) as connection:
+        log = SqlLog(connection, SettableClock(START), KEY)
+        found = verify_log(log.rows(), log.notes(), [KEY.verify_key], SqlUtterances(connection), stored=log)
+        return [f"{finding.where}: {finding.what}" for finding in found]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {table} SET {column} = {column}",
+        "DELETE FROM {table}",
+        "INSERT OR REPLACE INTO {table} SELECT * FROM {table}",
+        "TRUNCATE {table}",
+    ],
+)
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("entry", "data"), ("node", "hash"), ("checkpoint", "note"), ("utterance", "data")],
+)
+def test_law_2_and_5_no_sql_changes_what_is_on_the_record(
+    database: sa.Engine, statement: str, table: str, column: str
+) -> None:
+    """Every road that SQL offers to rewrite, delete or replace a row is refused by the database itself."""
+    if "TRUNCATE" in statement and database.dialect.name == "sqlite":
+        pytest.skip("SQLite has no TRUNCATE")
+    if "REPLACE" in statement and database.dialect.name != "sqlite":
+        statement = "MERGE INTO {table} t USING {table} s ON t.ctid = s.ctid WHEN MATCHED THEN DELETE"
+    filled(database)
+    with pytest.raises((sa.exc.DBAPIError, EmeritusError), match="append-only|without gaps"):
+        with transaction(database) as connection:
+            connection.exec_driver_sql(statement.format(table=table, column=column))
+    assert findings(database) == []
+
+
+def unprotect(database: sa.Engine, table: str) -> None:
+    """What somebody with all rights would do first."""
+    with transaction(database) as connection:
+        if database.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+            return
+        names = connection.exec_driver_sql(
+            f"SELECT name FROM sqlite_master WHERE type='trigger' AND tbl_name='{table}'"
+        ).scalars()
+        for name in list(names):
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+
+
+@pytest.mark.parametrize(
+    ("table", "statement", "finding"),
+    [
+        ("entry", "UPDATE entry SET data = (SELECT data FROM entry WHERE seq = 1) WHERE seq = 2", "entry 2"),
+        ("entry", "DELETE FROM entry WHERE seq = 4", "the end was cut off"),
+        ("entry", "DELETE FROM entry WHERE seq = 1", "entry 1"),
+        (
+            "node",
+            "UPDATE node SET hash = (SELECT hash FROM node WHERE level = 0 AND position = 0) WHERE level = 1",
+            "hash 1/",
+        ),
+        ("checkpoint", "DELETE FROM checkpoint WHERE size = 5", "nobody signed for the last 1"),
+        ("checkpoint", "UPDATE checkpoint SET note = replace(note, '3', '4') WHERE size = 3", "No known key"),
+        ("utterance", "DELETE FROM utterance", "utterance sha256:"),
+    ],
+)
+def test_whoever_rewrites_the_record_with_all_rights_is_found_out(
+    database: sa.Engine, table: str, statement: str, finding: str
+) -> None:
+    """With every trigger dropped, `verify` still names what was changed."""
+    filled(database)
+    assert findings(database) == []
+    unprotect(database, table)
+    with transaction(database) as connection:
+        connection.exec_driver_sql(statement)
+    assert any(finding in found for found in findings(database)), findings(database)
+
+
+def test_changed_words_are_found_out(database: sa.Engine) -> None:
+    """One letter of an utterance is enough."""
+    filled(database)
+    unprotect(database, "utterance")
+    with transaction(database) as connection:
+        data = connection.exec_driver_sql("SELECT data FROM utterance").scalars().first()
+        forged = bytes(data).replace(b"word", b"Word")
+        connection.execute(
+            sa.text("UPDATE utterance SET data = :new WHERE data = :old"), {"new": forged, "old": data}
+        )
+        kept = connection.exec_driver_sql("SELECT id, data FROM utterance").all()
+    changed = [name for name, row in kept if bytes(row) == forged]
+    with transaction(database) as connection, pytest.raises(IntegrityError):
+        SqlUtterances(connection).get(changed[0])
+    assert len(findings(database)) == 1
+
+
+def test_two_writers_get_two_places(database: sa.Engine) -> None:
+    """Threads that append at once: no gap, no double, every checkpoint signed, one of each key."""
+
+    def write(name: int) -> None:
+        for number in range(12):
+            with transaction(database) as connection:
+                log = SqlLog(connection, SettableClock(START), KEY)
+                log.append(Act("test.done", {"number": number}, ADA, key=f"shared:{number}"))
+                log.append(Act("test.done", {"number": number, "writer": name}, ADA))
+                log.seal()
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert findings(database) == []
+    with transaction(database, reading=True) as connection:
+        assert SqlLog(connection, SettableClock(START), KEY).size() == 12 + 36
+
+
+def test_a_unit_of_work_that_fails_leaves_nothing(database: sa.Engine) -> None:
+    """Entry, hash, checkpoint and words are committed together or not at all."""
+    with pytest.raises(RuntimeError), transaction(database) as connection:
+        log = SqlLog(connection, SettableClock(START), KEY)
+        SqlUtterances(connection).keep(words("gone"))
+        log.append(act(1))
+        log.seal()
+        raise RuntimeError
+    assert findings(database) == []
+    with transaction(database) as connection:
+        counts = [
+            connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar()
+            for table in ("entry", "node", "checkpoint", "utterance")
+        ]
+    assert counts == [0, 0, 0, 0]
