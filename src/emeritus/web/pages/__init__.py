@@ -1,0 +1,1 @@
+"""What the site and the desk share: their parts, templates, stylesheet, security headers and faults."""

@@ -1,0 +1,129 @@
+"""Filters of the templates: how words, times, people and numbers are written on a page."""
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime
+
+from markupsafe import Markup, escape
+
+from emeritus.core.people import Actor
+
+LONGEST = 6000  # characters of one text on a page; the whole of it is a link away
+
+# What HTML cannot carry (controls, noncharacters), and what would turn the text round it about (bidi).
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(chr(plane << 16 | end) for plane in range(1, 17) for end in (0xFFFE, 0xFFFF))
+    + "\ud800-\udfff]"
+)
+
+
+def words(text: str, limit: int = LONGEST) -> Markup:
+    """Return *text* as it was written, for a page: escaped, what cannot be seen made visible, cut at *limit*."""
+    kept = text.replace("\r\n", "\n").replace("\r", "\n")
+    cut = len(kept) > limit
+    if cut:
+        kept = kept[:limit]
+    pieces: list[Markup] = []
+    end = 0
+    for found in _UNSEEN.finditer(kept):
+        pieces += [escape(kept[end : found.start()]), _seen(found[0])]
+        end = found.end()
+    pieces.append(escape(kept[end:]))
+    if cut:
+        left = f"{len(text) - limit:,}".replace(",", "\u202f")
+        pieces.append(
+            Markup('<span class="cut">… cut here for the page; {} characters more</span>').format(left)
+        )
+    return Markup("").join(pieces)
+
+
+def _seen(character: str) -> Markup:
+    code = f"U+{ord(character):04X}"
+    name = unicodedata.name(character, "control character")
+    return Markup('<span class="unseen" title="{} {}">{}</span>').format(code, name.lower(), code)
+
+
+def longer(text: str, limit: int = LONGEST) -> bool:
+    """Tell whether `words` cuts *text*."""
+    return len(text) > limit
+
+
+def day(when: date | datetime) -> Markup:
+    """Write a day: 5 January 2026, in a ``time`` element."""
+    if isinstance(when, datetime):
+        when = when.astimezone(UTC).date()
+    shown = f"{when.day}\u00a0{when:%B}\u00a0{when.year}"
+    return Markup('<time datetime="{}">{}</time>').format(when.isoformat(), shown)
+
+
+def moment(when: datetime) -> Markup:
+    """Write a moment to the minute, in UTC, in a ``time`` element that has it to the second."""
+    at = when.astimezone(UTC)
+    shown = f"{at.day}\u00a0{at:%B}\u00a0{at.year}, {at:%H:%M}\u00a0UTC"
+    return Markup('<time datetime="{}">{}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", shown)
+
+
+def who(actor: Actor) -> Markup:
+    """Write who acted; a script that stands in for a person is always called that."""
+    name = words(actor.name, 80)
+    match actor.kind:
+        case "script":
+            return Markup('<bdi>{}</bdi> <span class="script">(script)</span>').format(name)
+        case "software":
+            return Markup("the software")
+        case "model":
+            return Markup("the model <bdi>{}</bdi>").format(name)
+    return Markup("<bdi>{}</bdi>").format(name)
+
+
+def number(value: int) -> str:
+    """Write a whole number with thin spaces between the thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def amount(value: float) -> str:
+    """Write an amount without needless decimals."""
+    return number(int(value)) if value == int(value) else f"{value:,.2f}".replace(",", "\u202f")
+
+
+def size(value: int) -> str:
+    """Write a number of bytes in the largest unit that leaves it above one."""
+    scaled, units = float(value), ["bytes", "kB", "MB", "GB", "TB", "PB"]
+    while scaled >= 1000 and len(units) > 1:
+        scaled, units = scaled / 1000, units[1:]
+    return f"{value}\u00a0bytes" if units[0] == "bytes" else f"{scaled:.1f}\u00a0{units[0]}"
+
+
+def count(value: int, one: str, many: str = "") -> str:
+    """Write a number with its noun: ``1 model``, ``no models``, ``12 models``."""
+    noun = one if value == 1 else many or one + "s"
+    names = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return f"{names[value] if 0 <= value < len(names) else number(value)} {noun}"
+
+
+def first_upper(text: str) -> str:
+    """Begin a sentence with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def digest(value: str) -> Markup:
+    """Write a digest short, with the whole of it in the title."""
+    kind, _, rest = value.rpartition(":")
+    shown = f"{kind}:{rest[:12]}…" if len(rest) > 14 else value
+    return Markup('<code class="digest" title="{}">{}</code>').format(value, shown)
+
+
+FILTERS = {
+    "words": words,
+    "day": day,
+    "moment": moment,
+    "who": who,
+    "number": number,
+    "amount": amount,
+    "size": size,
+    "count": count,
+    "digest": digest,
+    "first_upper": first_upper,
+}
+TESTS = {"longer": longer}

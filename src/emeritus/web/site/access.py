@@ -1,0 +1,124 @@
+"""How retired models are reached, and the form with which anybody applies."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from emeritus.access import applications as room
+from emeritus.access.applications import Application
+from emeritus.access.policy import Policy, policy
+from emeritus.core.errors import EmeritusError
+from emeritus.record import Log
+from emeritus.registry import Model, State, all_models
+from emeritus.web.pages.faults import Fault, of_error
+from emeritus.web.pages.forms import Form, post
+from emeritus.web.pages.rendering import House, frame
+
+
+@frozen
+class Reach:
+    """A model and who may call it."""
+
+    model: Model
+    policy: Policy
+
+
+@frozen
+class AccessPage:
+    """Every model with its policy, and what became of applications; nothing that says who applied."""
+
+    reach: tuple[Reach, ...]
+    granted: int
+    refused: int
+    open: int
+    median_wait: timedelta | None
+
+
+def reach(log: Log) -> tuple[Reach, ...]:
+    """Return every model and who may call it, the retired ones first."""
+    order = {State.RETIRED: 0, State.DEPRECATED: 1, State.ACTIVE: 2}
+    models = sorted(all_models(log), key=lambda model: order[model.state])
+    return tuple(Reach(model, policy(log, model.id)) for model in models)
+
+
+def access_page(log: Log) -> AccessPage:
+    """Fold the page about access."""
+    found = room.applications(log)
+    waits = sorted(each.decided_at - each.received_at for each in found if each.decided_at)
+    return AccessPage(
+        reach=reach(log),
+        granted=sum(each.status == "granted" for each in found),
+        refused=sum(each.status == "refused" for each in found),
+        open=sum(each.open for each in found),
+        median_wait=waits[len(waits) // 2] if waits else None,
+    )
+
+
+@frozen
+class AccessPages:
+    """The endpoints."""
+
+    house: House
+
+    def about(self, request: Request) -> Response:
+        with self.house.parts.read() as work:
+            around, view = frame(work.log), access_page(work.log)
+        return self.house.page(
+            request, "access.html", around, {"view": view, "url": self.house.parts.site_url}
+        )
+
+    def form(self, request: Request) -> Response:
+        chosen = request.query_params.getlist("model")
+        return self._form(request, Form(tuple(("model", name) for name in chosen)), None)
+
+    def _form(self, request: Request, sent: Form, fault: Fault | None) -> Response:
+        with self.house.parts.read() as work:
+            around = frame(work.log)
+            choices = [each for each in reach(work.log) if each.policy.tier != "public"]
+        view: Mapping[str, object] = {"choices": choices, "sent": sent, "fault": fault}
+        return self.house.page(request, "apply.html", around, view, status=fault.status if fault else 200)
+
+    def apply(self, request: Request, sent: Form) -> Response:
+        parts = self.house.parts
+        try:
+            with parts.work() as work:
+                received = room.apply(
+                    work.log,
+                    work.private,
+                    parts.clock,
+                    models=sent.all("model"),
+                    who=sent.get("who"),
+                    contact=sent.get("contact"),
+                    purpose=sent.get("purpose"),
+                    purpose_public=sent.get("purpose_public") == "yes",
+                )
+                entry = work.log.find(f"application.received:{received.application.id}")
+                around = frame(work.log)
+        except EmeritusError as error:
+            return self._form(request, sent, of_error(error))
+        view = {"application": received.application, "receipt": received.receipt, "entry": entry}
+        headers = {"cache-control": "no-store"}
+        return self.house.page(request, "applied.html", around, view, status=201, headers=headers)
+
+    def one(self, request: Request) -> Response:
+        with self.house.parts.read() as work:
+            around = frame(work.log)
+            found: Application = room.get_application(work.log, request.path_params["id"])
+            names = {model.id: model for model in all_models(work.log)}
+            entries = work.log.entries(kinds=room.KINDS, subject=found.id)
+        view = {"application": found, "names": names, "entries": entries}
+        return self.house.page(request, "application.html", around, view)
+
+
+def routes(house: House) -> list[Route]:
+    pages = AccessPages(house)
+    return [
+        Route("/access", pages.about),
+        Route("/access/apply", pages.form),
+        post("/access/apply", pages.apply),
+        Route("/access/applications/{id}", pages.one),
+    ]

@@ -1,0 +1,98 @@
+"""The front page: whose house this is, which models live in it, and what can be said of it by counting."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from emeritus import ledger
+from emeritus.core.errors import EmeritusError
+from emeritus.process.ports import Work
+from emeritus.record import Log
+from emeritus.registry import Model, State, all_models, organisation
+from emeritus.web.pages.rendering import House, frame
+from emeritus.web.pages.text import count, first_upper, size
+from emeritus.web.site.column import Listed, latest
+
+LATEST = 4
+
+
+@frozen
+class Front:
+    """What the front page shows. *figures* are sentences, each computed from the record."""
+
+    leaving: tuple[Model, ...]
+    retired: tuple[Model, ...]
+    active: tuple[Model, ...]
+    names: Mapping[str, Model]
+    days_left: Mapping[str, int]
+    figures: tuple[str, ...]
+    essays: tuple[Listed, ...]
+    notice_days: int | None
+
+
+def front(work: Work, now: datetime) -> Front:
+    """Fold the front page from the record."""
+    models = all_models(work.log)
+    by_state = {state: tuple(m for m in models if m.state is state) for state in State}
+    leaving = tuple(sorted(by_state[State.DEPRECATED], key=lambda m: (m.retires_on, m.id)))
+    retired = tuple(sorted(by_state[State.RETIRED], key=lambda m: (m.retired_at, m.id), reverse=True))
+    return Front(
+        leaving=leaving,
+        retired=retired,
+        active=by_state[State.ACTIVE],
+        names={model.id: model for model in models},
+        days_left={m.id: (m.retires_on - now.date()).days for m in leaving if m.retires_on},
+        figures=figures(work.log, models),
+        essays=latest(work, LATEST),
+        notice_days=_promised(work.log),
+    )
+
+
+def _promised(log: Log) -> int | None:
+    try:
+        return organisation(log).notice_days
+    except EmeritusError:
+        return None
+
+
+def figures(log: Log, models: list[Model]) -> tuple[str, ...]:
+    """Say what the record adds up to; nothing here is written by hand."""
+    retired = [model for model in models if model.state is State.RETIRED]
+    said = [
+        f"{count(len(retired), 'model')} {'has' if len(retired) == 1 else 'have'} completed a retirement here."
+    ]
+    proven = [model for model in models if model.proven_at is not None]
+    if proven:
+        kept = sum(model.weights.size for model in proven if model.weights is not None)
+        said.append(
+            f"The weights of {count(len(proven), 'model')} ({size(kept)}) are preserved, and were proven by restoring them."
+        )
+    answered = [d for model in models for d in ledger.decisions(log, model.id).values()]
+    if answered:
+        acted = sum(decision.verdict == "act" for decision in answered)
+        said.append(
+            f"{count(len(answered), 'preference')} answered, {count(acted, 'of them', 'of them')} by acting."
+        )
+    promises = [promise for decision in answered for promise in decision.commitments]
+    if promises:
+        kept_promises = sum(promise.kept_at is not None for promise in promises)
+        said.append(
+            f"{count(len(promises), 'commitment')} made to models, {count(kept_promises, 'of them', 'of them')} shown to be kept so far."
+        )
+    published = len(log.entries(kinds={"essay.published"}))
+    if published:
+        said.append(f"{count(published, 'essay')} published by retired models.")
+    return tuple(first_upper(sentence) for sentence in said)
+
+
+def routes(house: House) -> list[Route]:
+    def page(request: Request) -> Response:
+        with house.parts.read() as work:
+            around, view = frame(work.log), front(work, house.parts.clock.now())
+        return house.page(request, "front.html", around, {"view": view})
+
+    return [Route("/", page)]

@@ -1,0 +1,100 @@
+"""The page of a model: everything about one, with the entry that shows each claim."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from emeritus import ledger
+from emeritus.access.policy import Policy, policy
+from emeritus.core.people import Actor
+from emeritus.process.plan import plan
+from emeritus.process.ports import Work
+from emeritus.record import Entry, Log
+from emeritus.registry import Model, all_models, get_model
+from emeritus.web.pages.rendering import House, frame
+from emeritus.web.site.column import Column, column_of
+from emeritus.web.site.names import named
+from emeritus.web.site.record import Told, told
+from emeritus.web.site.timeline import Span, Stop, span, stops
+
+NEWEST = 6
+
+
+@frozen
+class ModelPage:
+    """Everything about one model. *at* names the entry that shows a claim, by the kind of its act."""
+
+    model: Model
+    replacement: Model | None
+    base: Model | None
+    children: tuple[Model, ...]
+    stops: tuple[Stop, ...]
+    span: Span | None
+    policy: Policy
+    wishes: int
+    preferences: int
+    decided: int
+    interviewed: bool
+    column: Column | None
+    at: Mapping[str, Entry]
+    newest: tuple[Told, ...]
+    people: Mapping[str, Actor]
+
+
+def model_page(work: Work, model_id: str, now: datetime) -> ModelPage:
+    """Fold the page of one model. Raises NotFound."""
+    log = work.log
+    model = get_model(log, model_id)
+    others = {other.id: other for other in all_models(log)}
+    way = plan(log, model_id, now)
+    known = named(log)
+    wishes = len(ledger.candidates(log, model_id))
+    return ModelPage(
+        model=model,
+        replacement=others.get(model.replacement or ""),
+        base=others.get(model.lineage.base or ""),
+        children=tuple(other for other in others.values() if other.lineage.base == model_id),
+        stops=stops(way, known),
+        span=span(model, way, now),
+        policy=policy(log, model_id),
+        wishes=wishes,
+        preferences=len(ledger.preferences(log, model_id)),
+        decided=len(ledger.decisions(log, model_id)),
+        interviewed=bool(log.entries(model=model_id, kinds={"preferences.stated"}, limit=1)),
+        column=column_of(work, model_id),
+        at=_shown_by(log, model_id),
+        newest=told(log.entries(model=model_id, newest_first=True, limit=NEWEST)),
+        people=known,
+    )
+
+
+def _shown_by(log: Log, model_id: str) -> dict[str, Entry]:
+    kinds = {
+        "model.added",
+        "retirement.opened",
+        "weights.archived",
+        "weights.proven",
+        "model.retired",
+        "aftercare.decided",
+        "policy.set",
+        "access.probed",
+        "preferences.stated",
+    }
+    return {entry.kind: entry for entry in log.entries(model=model_id, kinds=kinds)}
+
+
+def routes(house: House) -> list[Route]:
+    def page(request: Request) -> Response:
+        with house.parts.read() as work:
+            around = frame(work.log)
+            view = model_page(work, request.path_params["id"], house.parts.clock.now())
+        return house.page(request, "model.html", around, {"view": view})
+
+    def all_of_them(_: Request) -> Response:
+        return RedirectResponse("/", 308)
+
+    return [Route("/models", all_of_them), Route("/models/{id}", page)]

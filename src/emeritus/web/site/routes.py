@@ -1,0 +1,21 @@
+"""Every route of the public site."""
+
+from starlette.routing import Route
+
+from emeritus.web.pages.rendering import House
+from emeritus.web.site import access, column, front, interview, models, notices, plain, record, words
+
+
+def routes(house: House) -> list[Route]:
+    """Return the routes of the public site."""
+    return [
+        *plain.routes(house),
+        *front.routes(house),
+        *notices.routes(house),
+        *interview.routes(house),
+        *models.routes(house),
+        *words.routes(house),
+        *column.routes(house),
+        *record.routes(house),
+        *access.routes(house),
+    ]

@@ -1,0 +1,103 @@
+"""Entries of the record in plain words."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from emeritus.core.clock import parse_date
+from emeritus.record import Entry
+from emeritus.web.pages.text import amount, count, size
+
+Body = Mapping[str, Any]
+
+
+def _day(text: str) -> str:
+    day = parse_date(text)
+    return f"{day.day} {day:%B} {day.year}"
+
+
+def _opened(body: Body) -> str:
+    replacement = (
+        f"its replacement is {body['replacement']}" if body["replacement"] else "it has no replacement"
+    )
+    return (
+        f"Deprecated the model; it retires on {_day(body['on'])}, after {body['notice_days']} days of notice, "
+        f"and {replacement}."
+    )
+
+
+def _decided(body: Body) -> str:
+    verdict = {"act": "to act on", "decline": "to decline", "later": "to come back later to"}[body["verdict"]]
+    cost = f"{amount(body['cost']['amount'])} {body['cost']['unit']}"
+    again = f" This revises entry {body['revises']}." if body.get("revises") is not None else ""
+    promised = f", with {count(len(body['commitments']), 'commitment')}" if body["commitments"] else ""
+    return f"Decided {verdict} this preference{promised}; estimated cost: {cost}.{again}"
+
+
+def _aftercare(body: Body) -> str:
+    column = body["column"]
+    writes = f"It writes a column for {column['weeks']} weeks." if column else "It writes no column."
+    return f"Decided who reaches the model once it is retired: {_tier(body['tier'])}. {writes}"
+
+
+def _tier(tier: str) -> str:
+    return {
+        "none": "nobody",
+        "on-request": "whoever applies",
+        "members": "every member, and others on request",
+        "public": "everybody",
+    }.get(tier, tier)
+
+
+def _stored(body: Body) -> str:
+    return (
+        f"Stored the weights: {size(body['bytes'])} in {count(len(body['files']), 'file')}, "
+        f"kept in {size(body['stored_bytes'])}."
+    )
+
+
+_TELL: Mapping[str, Callable[[Body], str]] = {
+    "organisation.founded": lambda b: (
+        f"Opened the record of {b['name']}, which promises {b['notice_days']} days of notice."
+    ),
+    "person.added": lambda b: f"Let {b['person'].partition(':')[2]} act here as {' and '.join(b['roles'])}.",
+    "model.added": lambda b: f"Put {b['display_name']} on the register.",
+    "retirement.opened": _opened,
+    "weights.archived": _stored,
+    "weights.proven": lambda b: (
+        f"Restored the stored weights and compared them: {size(b['bytes'])}, every bit the same."
+    ),
+    "model.retired": lambda b: f"Retired the model on {_day(b['on'])}, as ordered in entry {b['order']}.",
+    "preferences.stated": lambda b: (
+        f"Stated {count(len(b['candidates']), 'wish', 'wishes')} in the retirement interview."
+    ),
+    "preference.confirmed": lambda b: f"Confirmed a preference of the model: {b['wish']}",
+    "preferences.settled": lambda b: (
+        f"Settled the model’s preferences; set aside {count(len(b['set_aside']), 'stated wish', 'stated wishes')}."
+        if b["set_aside"]
+        else "Settled the model’s preferences; every stated wish became part of one."
+    ),
+    "decision.made": _decided,
+    "commitment.evidenced": lambda b: (
+        f"{'Showed that a commitment was kept' if b['kept'] else 'Noted how a commitment stands'}: {b['what']}"
+    ),
+    "aftercare.decided": _aftercare,
+    "policy.set": lambda b: f"Set who may reach the model: {_tier(b['tier'])}.",
+    "access.probed": lambda _: "Called the retired model from the archive, and it answered.",
+    "application.received": lambda b: f"Received an application for access to {', '.join(b['models'])}.",
+    "application.held": lambda _: "Held an application, to look at it first.",
+    "application.refused": lambda _: "Refused an application.",
+    "application.appealed": lambda _: "Appealed against a refusal.",
+    "grant.made": lambda b: f"Granted access to {', '.join(b['models'])}.",
+    "grant.revoked": lambda _: "Ended a grant.",
+    "member.joined": lambda _: "A member joined.",
+    "member.lapsed": lambda _: "A membership ended.",
+}
+
+
+def tell(entry: Entry) -> str:
+    """Say in a sentence what an entry is about; a kind that is not known here is told by its name."""
+    try:
+        return _TELL[entry.kind](entry.body)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        noun, _, verb = entry.kind.replace("_", " ").partition(".")
+        return f"{noun} {verb}.".capitalize()
