@@ -1,5 +1,8 @@
 """Every blob store keeps the same promises."""
 
+import errno
+import fcntl
+import os
 import threading
 from pathlib import Path
 
@@ -173,3 +176,38 @@ def test_a_store_below_a_file_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreFailed):
         FolderBlobs(Path(tmp_path / "file")).put_if_absent("x", [b"x"])
+
+
+def test_a_disk_without_hard_links(folder_blobs, monkeypatch):
+    """Some file systems have none: a rename does instead, and what is stored stays."""
+
+    def no_links(*args, **options):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert folder_blobs.put_if_absent("a/b", [b"first"])
+    assert not folder_blobs.put_if_absent("a/b", [b"second"])
+    with Draft(folder_blobs.root / ".drafts", "x") as late:
+        late.sync()
+        assert not late.publish(folder_blobs.root / "a" / "b")
+    assert b"".join(folder_blobs.get("a/b")) == b"first"
+    assert list((folder_blobs.root / ".drafts").iterdir()) == []
+
+
+def test_a_sweeper_that_comes_between(tmp_path, monkeypatch):
+    """A sweeper may take a draft in the instant before its writer locks it: the writer begins again."""
+    real_lock, taken = fcntl.flock, []
+
+    def lock(fd, how):
+        if not taken:
+            taken.append(True)
+            (left,) = tmp_path.glob("*.draft")
+            left.unlink()
+        real_lock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    with Draft(tmp_path, "x") as draft:
+        draft.write(b"x")
+        draft.sync()
+        assert draft.publish(tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"x"

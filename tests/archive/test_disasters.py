@@ -94,7 +94,7 @@ def test_killed_while_writing(model_folder, tmp_path):
     assert done.returncode == 0, done.stderr
     blobs = FolderBlobs(store)
     expected, ((_, digest),) = list(blobs.list()), held(blobs)
-    for limit in points(int(done.stdout), 10):
+    for limit in points(int(done.stdout), 8):
         again = FolderBlobs(tmp_path / f"killed-{limit}")
         assert run("ingest", model_folder, again.root, target, limit).returncode == -signal.SIGKILL
         for path in again.list("objects"):
@@ -112,7 +112,7 @@ def test_killed_while_restoring(model_folder, tmp_path):
     blobs = FolderBlobs(store)
     manifest = ingest(source, "m", blobs, sign=sign).manifest
     total = int(run("restore", model_folder, store, tmp_path / "out").stdout)
-    for limit in points(total, 6):
+    for limit in points(total, 5):
         target = tmp_path / f"out-{limit}"
         assert run("restore", model_folder, store, target, limit).returncode == -signal.SIGKILL
         for file in source.files:

@@ -193,21 +193,20 @@ def _store(held: OpenFile, piece: _Piece, blobs: Blobs, pool: Executor) -> tuple
         return held.read(piece.offset + start, piece.offset + end)
 
     path = objects.object_path(piece.blake3)
+    facts = objects.Facts(
+        piece.blake3, piece.sha256, piece.length, piece.span.dtype, codec.frame_size(piece.span.stride)
+    )
     damaged = False
     if blobs.exists(path):
         try:
-            for _ in objects.StoredObject.open(blobs, piece.blake3).whole(pool):
-                pass
+            objects.StoredObject.open(blobs, piece.blake3).check(facts, pool)
         except (ObjectDamaged, ObjectMissing):
             damaged = True  # its right bytes are in our hands: write them anew
         else:
             _compare(held, piece)
             return False, blobs.size(path)
-    scheme = _scheme(piece, read)
-    stride = max(scheme.stride, piece.span.stride)
-    facts = objects.facts_of(piece.blake3, piece.sha256, piece.length, piece.span.dtype, stride)
     new = objects.write(
-        blobs, facts, scheme, read, lambda: changed(held.file.name), pool=pool, replace=damaged
+        blobs, facts, _scheme(piece, read), read, lambda: changed(held.file.name), pool=pool, replace=damaged
     )
     return new, blobs.size(path)
 

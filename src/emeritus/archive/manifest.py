@@ -254,8 +254,8 @@ def signatures(model: str, digest: str, blobs: Blobs) -> Iterator[bytes]:
 def held(blobs: Blobs, model: str | None = None) -> Iterator[tuple[str, str]]:
     """Yield the (model, digest) of every manifest in the store."""
     for path in blobs.list(FOLDER if model is None else f"{FOLDER}/{model_id(model)}"):
-        _, name, file = path.split("/")
-        if file.endswith(".json"):
+        name, _, file = path.removeprefix(FOLDER + "/").partition("/")
+        if _HEX64.fullmatch(file.removesuffix(".json")) and file.endswith(".json"):
             yield name, "sha256:" + file.removesuffix(".json")
 
 

@@ -4,7 +4,6 @@ An object describes itself: a header, its frames, a table of the frames, a check
 It is written once, and becomes visible only after it was read back, decoded and compared.
 """
 
-import hashlib
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -22,7 +21,6 @@ from emeritus.archive.codec import (
     Undecodable,
     decode,
     encode,
-    frame_size,
     ordered,
 )
 from emeritus.archive.errors import BlobMissing, BlobUnreadable, ObjectDamaged, ObjectMissing
@@ -38,7 +36,6 @@ _ROW = struct.Struct("<B3xI16s")
 _CHECKSUM = 32
 _FIRST_READ = 64 << 10
 _MAX_HEADER = 16 << 10
-_HEX = msgspec.Meta(pattern="^[0-9a-f]{64}$")
 
 
 @frozen
@@ -138,8 +135,7 @@ def _encoded(
 
 
 def _check(facts: Facts, pool: Executor, read: Read, size: int) -> None:
-    for _ in StoredObject.parse(read, size, facts.blake3).whole(pool):
-        pass
+    StoredObject.parse(read, size, facts.blake3).check(facts, pool)
 
 
 @frozen
@@ -223,6 +219,13 @@ class StoredObject:
         if hasher.hexdigest() != self.facts.blake3:
             raise _damaged(self.facts.blake3, "it decodes to other bytes")
 
+    def check(self, facts: Facts, pool: Executor) -> None:
+        """Read everything back and compare. Raises ObjectDamaged."""
+        if (self.facts.sha256, self.facts.length) != (facts.sha256, facts.length):
+            raise _damaged(self.facts.blake3, "its header tells other facts than its bytes do")
+        for _ in self.whole(pool):
+            pass
+
     def slice(self, start: int, end: int, pool: Executor) -> Iterator[bytes]:
         """Yield the raw bytes from *start* up to *end*, frame by frame, each checked against decay."""
         frame = self.facts.frame
@@ -230,19 +233,6 @@ class StoredObject:
         for number, raw in zip(numbers, ordered(pool, self.frame, numbers, AHEAD), strict=True):
             at = number * frame
             yield raw[max(0, start - at) : min(len(raw), end - at)]
-
-
-def facts_of(data_blake3: str, data_sha256: str, length: int, dtype: str, stride: int) -> Facts:
-    """Return the facts of an object to be written."""
-    return Facts(data_blake3, data_sha256, length, dtype, frame_size(stride))
-
-
-def sha256_of(stored: StoredObject, pool: Executor) -> str:
-    """Return the SHA-256 (hexadecimal) of the raw bytes, read anew."""
-    hasher = hashlib.sha256()
-    for raw in stored.whole(pool):
-        hasher.update(raw)
-    return hasher.hexdigest()
 
 
 def _facts(data: bytes, digest: str) -> Facts:

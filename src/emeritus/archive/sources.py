@@ -4,25 +4,22 @@
 """
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-import msgspec
 from attrs import frozen
 
 from emeritus.archive.containers import Layout, gguf, safetensors, whole
 from emeritus.archive.drafts import read_exactly
 from emeritus.archive.errors import BlobUnreadable, SourceChanged, SourceRefused
 from emeritus.archive.names import file_name, no_twins
+from emeritus.archive.shards import INDEX_SUFFIX, MAX_INDEX, check_index, check_shards
 from emeritus.archive.summary import Summary, of_folder, of_gguf
 
 MAX_FILES = 10_000
-_MAX_INDEX = 100_000_000
-_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.(safetensors|gguf)")
 _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".onnx", ".npz", ".h5", ".msgpack")
 
 
@@ -144,10 +141,13 @@ def inspect(path: Path | str) -> Source:
             next_step="Give a .gguf file, or the folder that holds the .safetensors files.",
         )
     if path.is_dir():
-        _check_shards(path, weights)
+        check_shards(weights)
+    layouts = {name: file.layout for name, file in files.items()}
     for file in files.values():
-        if file.name.endswith(".safetensors.index.json"):
-            _check_index(file, files)
+        if file.name.endswith(INDEX_SUFFIX):
+            if file.size > MAX_INDEX:
+                _refuse(f"{file.name} is too long for an index.", "Get it again from where it was published.")
+            check_index(file.name, _text(file), layouts)
     return Source(path, tuple(files.values()), _summary(looked, weights), skipped)
 
 
@@ -254,42 +254,6 @@ def _is_weights(name: str) -> bool:
     return name.lower().endswith((".gguf", ".safetensors", *_OTHER_WEIGHTS))
 
 
-def _check_shards(path: Path, names: list[str]) -> None:
-    for name in names:
-        if shard := _SHARD.fullmatch(name):
-            stem, _, of, suffix = shard.groups()
-            for number in range(1, int(of) + 1):
-                sibling = f"{stem}-{number:05}-of-{of}.{suffix}"
-                if sibling not in names:
-                    _refuse(f"{sibling} is missing in {path}.", "Download it; every shard is needed.")
-
-
-class _Index(msgspec.Struct):
-    weight_map: dict[str, str]
-
-
-def _check_index(index: SourceFile, files: dict[str, SourceFile]) -> None:
-    """Refuse an index that names shards or tensors that are not there."""
-    if index.size > _MAX_INDEX:
-        _refuse(f"{index.name} is too long for an index.", "Get it again from where it was published.")
-    try:
-        weight_map = msgspec.json.decode(_text(index), type=_Index).weight_map
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        _refuse(f"{index.name} is not an index of shards.", "Get it again from where it was published.")
-    folder = index.name.rpartition("/")[0]
-    held: dict[str, set[str]] = {}
-    for tensor, shard in weight_map.items():
-        name = file_name(f"{folder}/{shard}" if folder else shard)
-        if name not in files:
-            _refuse(f"{index.name} names the shard {shard!r}, which is missing.", "Download it.")
-        if name not in held:
-            held[name] = {span.name for span in files[name].layout.tensors}
-        if tensor not in held[name]:
-            _refuse(
-                f"{index.name} says that {shard} holds {tensor[:80]!r}; it does not.", "Download both again."
-            )
-
-
 def _text(file: SourceFile) -> bytes:
     with file.open() as held:
         return held.read(0, file.size)
@@ -297,9 +261,9 @@ def _text(file: SourceFile) -> bytes:
 
 def _summary(looked: list[tuple[SourceFile, gguf.Metadata | None]], weights: list[str]) -> Summary:
     tensors = [span for file, _ in looked for span in file.layout.tensors]
-    for _, metadata in looked:
-        if metadata is not None:
-            return of_gguf(metadata, tensors)
+    described = [(file.size, metadata) for file, metadata in looked if metadata is not None]
+    if described:
+        return of_gguf(max(described, key=lambda found: found[0])[1], tensors)
     told = ("config.json", "tokenizer_config.json", "README.md", "chat_template.jinja")
     texts = {file.name: _text(file) for file, _ in looked if file.name in told and file.size <= 1 << 24}
     kinds = {file.layout.container for file, _ in looked if file.name in weights}
