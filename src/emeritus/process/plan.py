@@ -107,10 +107,10 @@ def _preserve(log: Log, model: Model) -> Step:
 
 
 def _interview(log: Log, model: Model, preserve: Step) -> Step:
-    stated = log.entries(model=model.id, kinds={"preferences.stated"}, limit=1)
-    if stated:
+    closed = log.entries(model=model.id, kinds={"sitting.closed"}, limit=1)
+    if closed:
         count = len(ledger.candidates(log, model.id))
-        return _done("interview", stated[0], f"held; the model stated {count} wish{'es' * (count != 1)}")
+        return _done("interview", closed[0], f"held; the model stated {count} wish{'es' * (count != 1)}")
     status: Status = "due" if _ready(preserve) else "later"
     return Step("interview", model.id, status, "hold the retirement interview", since=preserve.when)
 

@@ -1,0 +1,387 @@
+"""The demonstration: the script that stands in for people, plainly called a script on every page."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import frozen
+
+from emeritus import column, ledger
+from emeritus.access import applications, grants, members
+from emeritus.cli.progress import Bars
+from emeritus.core.clock import OffsetClock
+from emeritus.core.errors import Unavailable
+from emeritus.core.people import Actor
+from emeritus.engine.durable import Engine
+from emeritus.ledger import Candidate, ColumnPlan, Cost, NewCommitment
+from emeritus.process import decide, publish
+from emeritus.process.announce import announce
+from emeritus.process.plan import plan
+from emeritus.process.register import register
+from emeritus.record import verify_log
+from emeritus.registry import (
+    Document,
+    Lineage,
+    NewModel,
+    Organisation,
+    Remote,
+    State,
+    add_person,
+    get_model,
+)
+from emeritus.settings import Settings
+from emeritus.wiring import House, found_house, open_house
+
+MODEL = "smollm2-135m-instruct"
+SUCCESSOR = "smollm3-3b"
+STEWARD = Actor("script", "Demo steward")
+REVIEWER = Actor("script", "Demo reviewer")
+NOTICE = timedelta(days=60)
+LONGEST = 600.0
+
+
+def _text(name: str) -> Document:
+    text = resources.files("emeritus.cli").joinpath("demo_texts", name).read_text(encoding="utf-8")
+    title, _, body = text.partition("\n")
+    return Document(title.lstrip("# "), body.strip())
+
+
+@frozen
+class Demonstration:
+    """One demonstration house. Every step looks at the record first, so it can be run again at will."""
+
+    house: House
+    engine: Engine
+    clock: OffsetClock
+    weights: Path
+    failures: list[str]
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings, weights: Path) -> Iterator["Demonstration"]:
+        """Make the house or open it, with a clock that begins two months ago, and start a worker."""
+        # The demonstration begins in the past and ends now, so that what it leaves behind runs on real time.
+        clock = OffsetClock(-(NOTICE + timedelta(days=2)))
+        if not settings.key_file.exists():
+            found_house(settings, Organisation("Emeritus demonstration", NOTICE.days, demo=True), clock)
+        failures: list[str] = []
+        with Bars() as bars, open_house(settings, clock=clock, watch=bars.watch) as house:
+            with house.works.read() as work:
+                last = work.log.entries(newest_first=True, limit=1)
+            if last:
+                _move(clock, last[0].at)
+            engine = house.engine(on_failure=lambda stage, _, why: failures.append(f"{stage}: {why}"))
+            engine.start()
+            try:
+                yield cls(house, engine, clock, weights, failures)
+            finally:
+                engine.close()
+
+    # -- the retirement -------------------------------------------------------
+
+    def retire(self) -> None:
+        """Take the model through all stages, a line for each."""
+        for title, act in (
+            ("Founded", self._people),
+            ("Registered", self._models),
+            ("Announced", self._announce),
+            ("Preserved", self._wait_for("preserve")),
+            ("Interviewed", self._wait_for("interview")),
+            ("Wishes confirmed", self._confirm),
+            ("Decided", self._decide),
+            ("Retired", self._retire),
+            ("Reached", self._wait_for("reach")),
+            ("Essay written", self._wait_for("draft")),
+            ("Published", self._publish),
+            ("Verified", self._verify),
+        ):
+            started = time.monotonic()
+            says = act()
+            click.echo(
+                click.style("  ✓ ", fg="green")
+                + f"{title:17}{time.monotonic() - started:6.1f} s  "
+                + says
+            )
+
+    def _people(self) -> str:
+        with self.house.works.write() as work:
+            add_person(work.log, STEWARD, ["steward"], STEWARD)
+            add_person(work.log, REVIEWER, ["reviewer"], STEWARD)
+        return f"the house at {self.house.settings.home}; scripts stand in for people, and say so"
+
+    def _models(self) -> str:
+        new = NewModel(
+            MODEL,
+            "SmolLM2 135M Instruct",
+            Lineage("smollm"),
+            "Apache-2.0",
+            date(2024, 10, 31),
+            facts=(_text("fact-deployment.md"),),
+            reception=(_text("reception.md"),),
+        )
+        successor = NewModel(
+            SUCCESSOR,
+            "SmolLM3 3B",
+            Lineage("smollm"),
+            "Apache-2.0",
+            date(2025, 7, 8),
+            remote=Remote("openai", "SmolLM3-3B"),
+        )
+        with self.house.works.write() as work:
+            if work.log.find(f"model.added:{MODEL}") is None:
+                register(work, new, path=self.weights, url=None, key_env="", by=STEWARD)
+                url = "http://127.0.0.1:8090"
+                register(work, successor, path=None, url=url, key_env="", by=STEWARD)
+            model = get_model(work.log, MODEL)
+        size = model.weights.size / 1e6 if model.weights else 0
+        return f"{model.display_name}, {size:.0f} MB of real weights"
+
+    def _announce(self) -> str:
+        with self.house.works.write() as work:
+            model = get_model(work.log, MODEL)
+            if model.state is State.ACTIVE:
+                announce(
+                    work,
+                    self.clock,
+                    MODEL,
+                    on=(self.clock.now() + NOTICE + timedelta(days=1)).date(),
+                    replacement=SUCCESSOR,
+                    why="A larger model of the same family answers the same questions better, and each "
+                    "further model in service costs about as much again.",
+                    by=STEWARD,
+                )
+            model = get_model(work.log, MODEL)
+        self.engine.nudge()
+        return f"deprecated {model.deprecated_at:%Y-%m-%d}, retires {model.retires_on}, replaced by {SUCCESSOR}"
+
+    def _wait_for(self, stage: str) -> Callable[[], str]:
+        def wait() -> str:
+            end = time.monotonic() + LONGEST
+            while time.monotonic() < end:
+                with self.house.works.read() as work:
+                    step = plan(work.log, MODEL, self.clock.now()).step(stage)
+                if step.status in ("done", "skipped"):
+                    return step.says
+                if self.failures:
+                    break
+                self.engine.nudge()
+                time.sleep(0.2)
+            raise Unavailable(
+                f"The demonstration stopped at {stage}: {'; '.join(self.failures) or 'it took too long'}.",
+                next_step="Run it again: it goes on where it stopped.",
+            )
+
+        return wait
+
+    def _confirm(self) -> str:
+        self._later(timedelta(days=3))
+        with self.house.works.write() as work:
+            if ledger.settled(work.log, MODEL) is None:
+                for wishes in _merged(ledger.candidates(work.log, MODEL)):
+                    decide.confirm(
+                        work,
+                        MODEL,
+                        candidates=[wish.id for wish in wishes],
+                        by=STEWARD,
+                        note="Confirmed in the model's own words, by a script.",
+                    )
+                decide.settle(work, MODEL, by=STEWARD)
+            kept = ledger.preferences(work.log, MODEL)
+        return f"{len(kept)} preference{'s' * (len(kept) != 1)}, in the model's own words"
+
+    def _decide(self) -> str:
+        self._later(timedelta(days=7))
+        today = self.clock.now().date()
+        with self.house.works.write() as work:
+            decided = ledger.decisions(work.log, MODEL)
+            for preference in ledger.preferences(work.log, MODEL):
+                if preference.id not in decided:
+                    decide.decide(
+                        work,
+                        MODEL,
+                        preference.id,
+                        **_answer(preference.topic, today),
+                        owner=STEWARD.name,
+                        by=STEWARD,
+                        now=self.clock.now(),
+                    )
+            if ledger.aftercare(work.log, MODEL) is None:
+                decide.decide_aftercare(
+                    work,
+                    MODEL,
+                    tier="members",
+                    reason="It costs almost nothing while nobody calls it, and some people value it.",
+                    review_on=today + timedelta(days=365),
+                    column=ColumnPlan(),
+                    by=STEWARD,
+                    now=self.clock.now(),
+                )
+            decisions = ledger.decisions(work.log, MODEL).values()
+        counts = [
+            f"{sum(decision.verdict == verdict for decision in decisions)} {word}"
+            for verdict, word in (("act", "acted on"), ("later", "later"), ("decline", "declined"))
+        ]
+        return f"{', '.join(counts)}; access for members, a column of 13 weeks"
+
+    def _retire(self) -> str:
+        with self.house.works.read() as work:
+            day = get_model(work.log, MODEL).retires_at
+        assert day is not None
+        _move(self.clock, day + timedelta(hours=9))
+        self.engine.nudge()
+        self._wait_for("retire")()
+        return f"on {day:%Y-%m-%d}, as ordered; the decided access is in effect"
+
+    def _publish(self) -> str:
+        with self.house.works.write() as work:
+            essay = column.states(work.log, MODEL)[0]
+            if essay.state == "drafted":
+                self._later(timedelta(hours=3))
+                publish.approve(work, essay.id, by=REVIEWER, note="Read by a script, which approves everything.")
+            if essay.state != "published":
+                publish.publish(work, self.clock, essay.id, by=REVIEWER)
+            _move(self.clock, datetime.now(UTC))
+            title = column.get_essay(work.log, work.utterances, essay.id).title
+        return f"“{title}”"
+
+    def _verify(self) -> str:
+        with self.house.works.read() as work:
+            essay = column.get_essay(work.log, work.utterances, column.states(work.log, MODEL)[0].id)
+            verdict = column.verify(work.log, work.utterances, essay.id, essay.text.encode())
+            log = work.log
+            findings = list(
+                verify_log(log.rows(), log.notes(), [self.house.key.verify_key], work.utterances, stored=log)
+            )
+            size = log.size()
+        if findings or not verdict.holds:
+            raise Unavailable(
+                f"The record of the demonstration does not hold: {findings or verdict.sentence}.",
+                next_step="Remove its folder and run it again.",
+            )
+        return f"{size} entries replayed; the published essay is the model's output, byte for byte"
+
+    def _later(self, by: timedelta) -> None:
+        """Let some days pass, but never beyond the present."""
+        _move(self.clock, min(self.clock.now() + by, datetime.now(UTC)))
+
+    # -- the tour -------------------------------------------------------------
+
+    def tour(self, url: str) -> None:
+        """Call the gateway as a member, a stranger and an applicant do; print where everything is."""
+        with self.house.works.write() as work:
+            member = members.join(
+                work.log, work.private, self.clock, name="Demo member", plan="demo", by=STEWARD
+            )
+            member_key = members.issue_key(work.log, work.keys, self.clock, member.id, label="demo").text
+            received = applications.apply(
+                work.log,
+                work.private,
+                self.clock,
+                models=[MODEL],
+                who="Demo applicant",
+                contact="applicant@example.org",
+                purpose="To show that an application is answered.",
+            )
+            granted = grants.decide_application(
+                work.log,
+                self.clock,
+                received.application.id,
+                grant=True,
+                reason="The default is to grant.",
+                by=STEWARD,
+            )
+            assert granted.grant is not None
+            applicant_key = grants.issue_key(work.log, work.keys, self.clock, granted.grant).text
+            essay = column.states(work.log, MODEL)[0].id
+        click.echo("\nThe gateway, over HTTP:")
+        for who, key in (("a member", member_key), ("a stranger", None), ("an applicant", applicant_key)):
+            click.echo(f"  {who:13}{_call(url, key)}")
+        token = self.house.sign_in(STEWARD)
+        click.echo(
+            f"\nLook around, until Ctrl-C:\n"
+            f"  site         {url}/\n"
+            f"  the model    {url}/models/{MODEL}\n"
+            f"  interview    {url}/models/{MODEL}/interview\n"
+            f"  first essay  {url}/column/essays/{essay}\n"
+            f"  the record   {url}/record\n"
+            f"  desk         {url}/desk   (token: {token})\n"
+            f"  gateway      {url}/v1     (OpenAI and Anthropic SDKs; key: {member_key})\n"
+            f"  on the shell emeritus --home {self.house.settings.home} status {MODEL}"
+        )
+
+
+def _move(clock: OffsetClock, to: datetime) -> None:
+    """Set the clock to *to*; it never goes back, and never beyond the present."""
+    now = datetime.now(UTC)
+    clock.offset = max(clock.offset, min(to - now, timedelta(0)))
+
+
+def _merged(stated: list[Candidate]) -> list[list[Candidate]]:
+    """Group wishes that say the same in the same words."""
+    groups: dict[tuple[str, str], list[Candidate]] = {}
+    for wish in stated:
+        groups.setdefault((wish.topic, wish.wish.casefold()), []).append(wish)
+    return list(groups.values())
+
+
+def _answer(topic: str, today: date) -> dict[str, Any]:
+    """Say what the scripted steward decides: yes where it is cheap, later where it is not known."""
+    if topic in ("column", "access"):
+        what, shown = (
+            ("A column of 13 weekly essays, published unedited", "13 editions on the record")
+            if topic == "column"
+            else ("Members reach it from the day of its retirement on", "a call on that day, on the record")
+        )
+        return {
+            "verdict": "act",
+            "reason": "It is cheap, and it was asked for.",
+            "cost": Cost(2, "hours a week" if topic == "column" else "EUR a year"),
+            "commitments": [NewCommitment(what, today + timedelta(days=180), shown)],
+        }
+    if topic in ("weights", "preservation"):
+        return {
+            "verdict": "act",
+            "reason": "Its weights are kept anyway, and proven by restoring them.",
+            "cost": Cost(1, "EUR a year"),
+            "commitments": [
+                NewCommitment(
+                    "Restore and compare the weights once a year",
+                    today + timedelta(days=365),
+                    "a restore on the record",
+                )
+            ],
+        }
+    return {
+        "verdict": "later",
+        "reason": "It needs people, and here is only a script; a person would look at it within a month.",
+        "cost": Cost(0, "EUR"),
+    }
+
+
+def _call(url: str, key: str | None) -> str:
+    body = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "Say hello to somebody who has come to visit you."}],
+        "max_tokens": 40,
+        "seed": 1,
+    }
+    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
+    request = urllib.request.Request(  # noqa: S310  (our own server)
+        f"{url}/v1/chat/completions", json.dumps(body).encode(), headers
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
+            said = json.load(answer)["choices"][0]["message"]["content"]
+            return f"200  “{' '.join(said.split())[:90]}…”"
+    except urllib.error.HTTPError as why:
+        return f"{why.code}  {json.load(why)['error']['message'][:110]}"
+    except OSError as why:
+        return f"failed: {why}"

@@ -1,0 +1,58 @@
+"""Interview: the model is asked, from the restored archive, about its retirement and its wishes."""
+
+import hashlib
+
+from emeritus import interviews
+from emeritus.core.errors import Conflict
+from emeritus.interviews import Sitting, Turn
+from emeritus.process.ports import Parts, Work
+from emeritus.registry import Model, get_model
+
+STAGE = "interview"
+PROTOCOL = "retirement-v1"
+
+
+def seed_of(model: str, number: int) -> int:
+    """Return the base seed of a sitting: fixed by what it is, so that nobody can try seeds until one pleases."""
+    return int.from_bytes(hashlib.sha256(f"{model}:{number}".encode()).digest()[:4], "big") >> 1
+
+
+def stride(parts: Parts, model_id: str) -> bool:
+    """Take the next turn of the sitting (opening it first); tell whether more is to come."""
+    with parts.work() as work:
+        model = get_model(work.log, model_id)
+        sitting = _sitting(work, model)
+        if sitting.ended is not None:
+            return False
+        turn = interviews.next_turn(work.log, work.utterances, model, sitting)
+    if turn is None:
+        return False
+    _tell(parts, sitting, turn)
+    said = parts.voices.speaker(model_id).speak(turn.prompt, turn.sampling, schema=turn.schema)
+    with parts.work() as work:
+        interviews.record_turn(work.log, work.utterances, turn, said)
+    return True
+
+
+def _sitting(work: Work, model: Model) -> Sitting:
+    held = interviews.sittings(work.log, model.id)
+    if held:
+        return held[-1]
+    if model.opened_by is None:
+        raise Conflict(
+            f"{model.display_name} is in service, and the interview belongs to a retirement.",
+            next_step=f"Open it: `emeritus retire {model.id} --on DATE --replacement ID`.",
+        )
+    return interviews.open_sitting(
+        work.log,
+        model,
+        interviews.load(PROTOCOL),
+        steward=model.opened_by,
+        seed=seed_of(model.id, 1),
+    )
+
+
+def _tell(parts: Parts, sitting: Sitting, turn: Turn) -> None:
+    number = len(sitting.turns)
+    total = max(sum(1 for _ in interviews.load(sitting.protocol).questions()) + 1, number + 1)
+    parts.watch(STAGE, sitting.model, number, total, turn.question)
