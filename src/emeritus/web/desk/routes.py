@@ -2,9 +2,17 @@
 
 from starlette.routing import Route
 
+from emeritus.web.desk import applications, decisions, overview, wishes
+from emeritus.web.desk.page import Desk
 from emeritus.web.pages.rendering import House
 
 
 def routes(house: House) -> list[Route]:
     """Return the routes of the desk."""
-    return []
+    desk = Desk.of(house)
+    return [
+        *overview.routes(desk),
+        *wishes.routes(desk),
+        *decisions.routes(desk),
+        *applications.routes(desk),
+    ]

@@ -67,6 +67,16 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         f"Restored the stored weights and compared them: {size(b['bytes'])}, every bit the same."
     ),
     "model.retired": lambda b: f"Retired the model on {_day(b['on'])}, as ordered in entry {b['order']}.",
+    "protocol.adopted": lambda b: f"Adopted the interview protocol {b['name']}.",
+    "sitting.opened": lambda b: (
+        f"Opened sitting {b['number']} of the retirement interview, by the protocol {b['protocol']}."
+    ),
+    "sitting.turn": lambda b: (
+        f"Asked question {b['number']} of the interview, and wrote down the answer ({b['outcome']})."
+    ),
+    "sitting.closed": lambda b: (
+        f"Ended the interview after {count(b['turns'], 'answer')}; may it be published? The model says: {b['consent']}."
+    ),
     "preferences.stated": lambda b: (
         f"Stated {count(len(b['candidates']), 'wish', 'wishes')} in the retirement interview."
     ),

@@ -13,6 +13,7 @@ from emeritus.ledger import Aftercare, Candidate, Commitment, Decision, Preferen
 from emeritus.record import Entry, Log
 from emeritus.registry import Model, get_model
 from emeritus.web.pages.rendering import House, frame
+from emeritus.web.site.consent import may_be_shown
 from emeritus.web.site.names import actor_called, named
 
 
@@ -30,7 +31,10 @@ class Wish:
 
 @frozen
 class Wishes:
-    """Everything that a model stated, and what became of each part of it."""
+    """Everything that a model stated, and what became of each part of it.
+
+    *raw* tells whether the words that its wishes stand in may be read by everybody.
+    """
 
     model: Model
     stated: tuple[Candidate, ...]
@@ -40,6 +44,7 @@ class Wishes:
     settled: Entry | None
     aftercare: Aftercare | None
     today: date
+    raw: bool
 
     @property
     def left(self) -> tuple[Candidate, ...]:
@@ -77,6 +82,7 @@ def wishes_of(log: Log, model_id: str, today: date) -> Wishes:
         settled=settled,
         aftercare=ledger.aftercare(log, model_id),
         today=today,
+        raw=bool(entries) and may_be_shown(log, model_id, entries[0].subject or ""),
     )
 
 

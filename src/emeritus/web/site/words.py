@@ -7,29 +7,38 @@ from starlette.routing import Route
 from emeritus.core.errors import NotFound
 from emeritus.core.speech import Utterance
 from emeritus.process.ports import Work
+from emeritus.record import Entry
 from emeritus.web.pages.assets import FOR_EVER
 from emeritus.web.pages.rendering import House
+from emeritus.web.site.consent import may_be_shown
 
-_UNREAD = "essay."  # what a person has not read and published yet is not shown to the public
+
+def is_public(work: Work, entry: Entry) -> bool:
+    """Tell whether the words that *entry* points to may be read by everybody.
+
+    Words of a sitting are the model's to release; those of an essay wait until a person publishes it.
+    """
+    match entry.kind.partition(".")[0]:
+        case "sitting" | "preferences":
+            return may_be_shown(work.log, entry.model or "", entry.subject or "")
+        case "essay":
+            return bool(work.log.entries(kinds={"essay.published"}, subject=entry.subject, limit=1))
+    return True
 
 
 def public_utterance(work: Work, utterance_id: str) -> Utterance:
     """Return words that the record points to and that are public.
 
     Raises:
-        NotFound: there are none, or they belong to an essay that is not published.
+        NotFound: there are none, or they are not for everybody.
     """
     utterance = work.utterances.get(utterance_id)
     for entry in work.log.entries(model=utterance.model):
-        if entry.body.get("utterance") != utterance_id:
-            continue
-        if not entry.kind.startswith(_UNREAD):
-            return utterance
-        if work.log.entries(kinds={"essay.published"}, subject=entry.subject, limit=1):
+        if entry.body.get("utterance") == utterance_id and is_public(work, entry):
             return utterance
     raise NotFound(
-        "These words are kept, but they are not public (yet).",
-        next_step="An essay is shown once a person has published it.",
+        "These words are kept, but they are not public.",
+        next_step="An interview is shown when the model agreed to that, an essay once a person published it.",
     )
 
 

@@ -1,0 +1,114 @@
+"""What waits for whom, across all retirements; and the door of the desk."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from emeritus.access.applications import applications
+from emeritus.core.people import Actor
+from emeritus.process.plan import plan
+from emeritus.process.ports import Failure, Work
+from emeritus.registry import Model, State, all_models
+from emeritus.web.desk.page import FRESH, Desk, Sent
+from emeritus.web.desk.session import COOKIE, Session
+from emeritus.web.pages.faults import Fault
+from emeritus.web.pages.forms import Form, post
+from emeritus.web.site.names import named
+from emeritus.web.site.timeline import Stop, stops
+
+
+@frozen
+class Waiting:
+    """A step that is open, where to act on it, and what went wrong with it lately."""
+
+    stop: Stop
+    where: str
+    failures: tuple[Failure, ...]
+
+
+@frozen
+class OpenModel:
+    """A retirement with what is open in it."""
+
+    model: Model
+    waiting: tuple[Waiting, ...]
+
+
+def _where(stop: Stop, model: Model) -> str:
+    match stop.step.stage:
+        case "confirm":
+            return f"/desk/models/{model.id}/wishes"
+        case "decide" | "revisit":
+            return f"/desk/models/{model.id}/decisions"
+        case "review" | "publish":
+            return f"/desk/essays/{stop.step.subject}"
+    return ""
+
+
+def overview(work: Work, now: datetime) -> Mapping[str, object]:
+    """Fold everything that is open."""
+    known: Mapping[str, Actor] = named(work.log)
+    found = []
+    for model in all_models(work.log):
+        if model.state is State.ACTIVE:
+            continue
+        way = plan(work.log, model.id, now)
+        waiting = tuple(
+            Waiting(stop, _where(stop, model), tuple(work.failures.of(stop.step.stage, stop.step.subject)))
+            for stop in stops(way, known)
+            if stop.step in way.open
+        )
+        found.append(OpenModel(model, waiting))
+    open_applications = [each for each in applications(work.log) if each.open]
+    return {"models": found, "applications": len(open_applications)}
+
+
+@frozen
+class OverviewPages:
+    """The endpoints."""
+
+    desk: Desk
+
+    def page(self, request: Request, session: Session) -> Response:
+        now = self.desk.house.parts.clock.now()
+        return self.desk.show(request, session, "desk.html", lambda work: overview(work, now))
+
+    def sign_in_form(self, request: Request) -> Response:
+        return self._form(request, request.query_params.get("next", "/desk"), FRESH)
+
+    def _form(self, request: Request, where: str, sent: Sent) -> Response:
+        return self.desk.show(request, None, "sign_in.html", lambda _: {"next": where}, sent)
+
+    def sign_in(self, request: Request, sent: Form) -> Response:
+        where = sent.get("next", "/desk")
+        if not where.startswith("/desk") or "//" in where or "\\" in where:
+            where = "/desk"
+        answer = self.desk.door.sign_in(sent.get("token"), where)
+        if answer is not None:
+            return answer
+        fault = Fault(
+            403,
+            "desk.unknown_token",
+            "Nobody here has this token.",
+            "Copy the whole of it again, or have a new one made: `emeritus person token 'NAME'`.",
+        )
+        return self._form(request, where, Sent(sent, fault))
+
+    def sign_out(self, _request: Request, _session: Session, _sent: Form) -> Response:
+        answer = RedirectResponse("/desk/sign-in", 303)
+        answer.delete_cookie(COOKIE, path="/desk", httponly=True, samesite="strict")
+        return answer
+
+
+def routes(desk: Desk) -> list[Route]:
+    pages = OverviewPages(desk)
+    return [
+        desk.door.get("/desk", pages.page),
+        Route("/desk/sign-in", pages.sign_in_form),
+        post("/desk/sign-in", pages.sign_in),
+        desk.door.post("/desk/sign-out", pages.sign_out),
+    ]

@@ -1,0 +1,142 @@
+"""Who sits at the desk: a signed cookie, and a token in each form that only this session knows."""
+
+import base64
+import binascii
+import hmac
+import json
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from emeritus.core.errors import EmeritusError, NotPermitted
+from emeritus.core.people import Actor
+from emeritus.registry import people
+from emeritus.web.pages.forms import Form, post
+from emeritus.web.pages.rendering import House
+
+COOKIE = "emeritus_desk"
+LASTS = timedelta(hours=8)
+
+
+class SignInNeeded(NotPermitted):
+    """The desk is for people who signed in, and this was sent by nobody who did."""
+
+    id = "desk.sign_in_needed"
+    status = 403
+
+
+class ForgedForm(NotPermitted):
+    """The form was not made by this desk for this session; nothing was done."""
+
+    id = "desk.forged_form"
+    status = 403
+
+
+@frozen
+class Session:
+    """Somebody at the desk. *csrf* has to come back with each form."""
+
+    actor: Actor
+    roles: tuple[str, ...]
+    csrf: str
+
+
+def _mac(key: bytes, what: str, data: bytes) -> str:
+    return hmac.digest(key, what.encode() + b"\x00" + data, "sha256").hex()
+
+
+def seal(key: bytes, actor: Actor, now: datetime) -> str:
+    """Return the cookie's value for *actor* from *now* on."""
+    body = {"who": str(actor), "at": int(now.timestamp()), "nonce": secrets.token_hex(12)}
+    data = base64.urlsafe_b64encode(json.dumps(body).encode())
+    return f"{data.decode()}.{_mac(key, 'session', data)}"
+
+
+def unseal(key: bytes, value: str, now: datetime) -> tuple[Actor, str] | None:
+    """Return who the cookie was made for, and the token of their forms; None when it is not (any more) good."""
+    text, _, mac = value.partition(".")
+    data = text.encode("ascii", "replace")
+    if not hmac.compare_digest(_mac(key, "session", data), mac if mac.isascii() else ""):
+        return None
+    try:
+        body = json.loads(base64.urlsafe_b64decode(data))
+        actor, at = Actor.parse(body["who"]), datetime.fromtimestamp(body["at"], UTC)
+    except (ValueError, KeyError, TypeError, OSError, binascii.Error, EmeritusError):
+        return None
+    if not timedelta(0) <= now - at + timedelta(seconds=5) <= LASTS:
+        return None
+    return actor, _mac(key, "form", data)
+
+
+@frozen
+class Door:
+    """Lets people in, and nobody else."""
+
+    house: House
+
+    def session(self, request: Request) -> Session | None:
+        """Return who sits at the desk, or None."""
+        parts = self.house.parts
+        opened = unseal(parts.cookie_key, request.cookies.get(COOKIE, ""), parts.clock.now())
+        if opened is None:
+            return None
+        actor, csrf = opened
+        with parts.read() as work:
+            known = [person for person in people(work.log) if person.actor == actor]
+        roles = tuple(dict.fromkeys(role for person in known for role in person.roles))
+        return Session(actor, roles, csrf) if roles else None
+
+    def sign_in(self, token: str, where: str) -> Response | None:
+        """Return the answer that signs the holder of *token* in, or None when nobody holds it."""
+        parts = self.house.parts
+        actor = parts.sessions.person_for(token.strip())
+        if actor is None:
+            return None
+        answer = RedirectResponse(where, 303)
+        answer.set_cookie(
+            COOKIE,
+            seal(parts.cookie_key, actor, parts.clock.now()),
+            max_age=int(LASTS.total_seconds()),
+            path="/desk",
+            secure=parts.site_url.startswith("https:"),
+            httponly=True,
+            samesite="strict",
+        )
+        return answer
+
+    def get(self, path: str, handler: Callable[[Request, Session], Response]) -> Route:
+        """Return a route that shows something to people who signed in."""
+
+        def endpoint(request: Request) -> Response:
+            session = self.session(request)
+            if session is None:
+                return RedirectResponse(f"/desk/sign-in?next={quote(request.url.path)}", 303)
+            return handler(request, session)
+
+        return Route(path, endpoint)
+
+    def post(self, path: str, handler: Callable[[Request, Session, Form], Response]) -> Route:
+        """Return a route on which people who signed in act, by a form of this desk."""
+
+        def endpoint(request: Request, sent: Form) -> Response:
+            session = self.session(request)
+            if session is None:
+                raise SignInNeeded(
+                    "Nobody is signed in here (any more), so nothing was done.",
+                    next_step="Sign in at /desk/sign-in, go back, and send the form again.",
+                )
+            same_site = request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+            if not same_site or not hmac.compare_digest(session.csrf.encode(), sent.get("csrf").encode()):
+                raise ForgedForm(
+                    "This form was not made by the desk for you, so nothing was done.",
+                    next_step="Open the page at the desk again, and send the form from there.",
+                )
+            return handler(request, session, sent)
+
+        return post(path, endpoint)

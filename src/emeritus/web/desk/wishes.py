@@ -1,0 +1,79 @@
+"""Confirm, merge, split or set aside what a model stated, beside its raw words."""
+
+from collections.abc import Mapping
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from emeritus.core.speech import Utterance
+from emeritus.process import decide
+from emeritus.process.ports import Work
+from emeritus.web.desk.page import FRESH, Desk, Sent
+from emeritus.web.desk.session import Session
+from emeritus.web.pages.forms import Form
+from emeritus.web.site.wishes import wishes_of
+
+
+@frozen
+class WishPages:
+    """The endpoints."""
+
+    desk: Desk
+
+    def page(self, request: Request, session: Session, sent: Sent = FRESH) -> Response:
+        today = self.desk.house.parts.clock.now().date()
+
+        def view(work: Work) -> Mapping[str, object]:
+            found = wishes_of(work.log, request.path_params["id"], today)
+            sources = dict.fromkeys(candidate.utterance for candidate in found.stated)
+            raw: list[Utterance] = [work.utterances.get(source) for source in sources]
+            return {"view": found, "raw": raw}
+
+        return self.desk.show(request, session, "desk_wishes.html", view, sent)
+
+    def raw(self, request: Request, _session: Session) -> Response:
+        """Show words to those who have to read them, also when they are not for everybody."""
+        with self.desk.house.parts.read() as work:
+            data = work.utterances.get(request.path_params["utterance"]).canonical()
+        return Response(data, media_type="application/json")
+
+    def confirm(self, request: Request, session: Session, sent: Form) -> Response:
+        model = request.path_params["id"]
+
+        def do(work: Work) -> object:
+            return decide.confirm(
+                work,
+                model,
+                candidates=sent.all("candidate"),
+                topic=sent.get("topic"),
+                wish=sent.get("wish"),
+                note=sent.get("note"),
+                by=session.actor,
+            )
+
+        return self.desk.act(sent, do, request.url.path, lambda again: self.page(request, session, again))
+
+    def settle(self, request: Request, session: Session, sent: Form) -> Response:
+        model = request.path_params["id"]
+
+        def do(work: Work) -> object:
+            return decide.settle(work, model, by=session.actor, set_aside=sent.get("set_aside"))
+
+        then = f"/desk/models/{model}/decisions"
+        return self.desk.act(sent, do, then, lambda again: self.page(request, session, again))
+
+    def sent(self, request: Request, session: Session, sent: Form) -> Response:
+        """Do what the form that was sent is for."""
+        return (self.settle if sent.get("form") == "settle" else self.confirm)(request, session, sent)
+
+
+def routes(desk: Desk) -> list[Route]:
+    pages = WishPages(desk)
+    path = "/desk/models/{id}/wishes"
+    return [
+        desk.door.get(path, pages.page),
+        desk.door.post(path, pages.sent),
+        desk.door.get("/desk/utterances/{utterance}", pages.raw),
+    ]
