@@ -1,0 +1,31 @@
+"""Retirement interviews: the protocol, the sitting, its transcript and its export.
+
+A protocol is a versioned file that people can read and fork. A sitting is one conversation held by it;
+each of its turns is an entry of the record that points to the model's words, and its state is folded
+from those entries, so that a sitting that was broken off goes on where it stood.
+"""
+
+from emeritus.interviews.export import export_sitting
+from emeritus.interviews.protocol import load, parse, shipped
+from emeritus.interviews.questions import Protocol
+from emeritus.interviews.sitting import Sitting, TurnRecord, get_sitting, open_sitting, sittings
+from emeritus.interviews.transcript import Exchange, transcript
+from emeritus.interviews.turn import Turn, next_turn, record_turn
+
+__all__ = [
+    "Exchange",
+    "Protocol",
+    "Sitting",
+    "Turn",
+    "TurnRecord",
+    "export_sitting",
+    "get_sitting",
+    "load",
+    "next_turn",
+    "open_sitting",
+    "parse",
+    "record_turn",
+    "shipped",
+    "sittings",
+    "transcript",
+]
