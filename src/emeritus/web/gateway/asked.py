@@ -12,6 +12,7 @@ from emeritus.core.errors import EmeritusError
 
 MAX_BODY: Final = 4 * 2**20
 BODY_SECONDS: Final = 30.0
+DRAIN: Final = 60 * 2**20
 _STREAM_OPTIONS: Final = frozenset({"/v1/chat/completions", "/v1/completions"})
 
 
@@ -56,21 +57,34 @@ class Asked:
 
 
 async def read(request: Request, limit: int = MAX_BODY) -> bytes:
-    """Return the whole body. Raises TooLarge, TooSlow, or ClientDisconnect."""
+    """Return the whole body.
+
+    One that is too large is read to its end all the same, within reason, and thrown away: whoever is still
+    sending does not hear an answer.
+
+    Raises:
+        TooLarge, TooSlow: it is not passed on.
+        ClientDisconnect: the caller left.
+    """
     told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > limit:
+    if told.isdigit() and int(told) > limit + DRAIN:
         raise _too_large(limit)
     body = bytearray()
+    size = 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise _too_large(limit)
+                size += len(chunk)
+                if size <= limit:
+                    body += chunk
+                elif size > limit + DRAIN:
+                    break
     except TimeoutError:
         raise TooSlow(
             f"The body did not arrive within {BODY_SECONDS:g} seconds.", next_step="Send it again."
         ) from None
+    if size > limit:
+        raise _too_large(limit)
     return bytes(body)
 
 

@@ -9,6 +9,9 @@ from emeritus.voices.errors import BadReply
 
 MAX_EVENT: Final = 8 * 2**20
 _END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LAST: Final = re.compile(
+    rb"data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|incomplete|failed))\b"
+)
 _LARGEST: Final = 2**53 - 1
 
 
@@ -39,7 +42,8 @@ class _Answer(msgspec.Struct):
 class Meter:
     """Counts the tokens of one answer. The numbers are the engine's own; the last ones stand.
 
-    A stream that breaks off before they came is counted by its events, about one token each.
+    A stream that breaks off before they came is counted by its events, about one token each. `ended` tells
+    that the event was seen with which a whole stream ends.
     """
 
     def __init__(self, *, hide_usage: bool = False) -> None:
@@ -47,6 +51,7 @@ class Meter:
         self._in = 0
         self._out: int | None = None
         self._events = 0
+        self.ended = False
 
     @property
     def tokens_in(self) -> int:
@@ -64,6 +69,7 @@ class Meter:
     def event(self, event: bytes) -> bool:
         """Read one event of a stream; tell whether the caller is to see it."""
         self._events += b"delta" in event or b'"text"' in event
+        self.ended = self.ended or _LAST.match(event) is not None
         if b"usage" not in event:
             return True
         data = b"".join(

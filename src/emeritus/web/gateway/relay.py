@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 import structlog
-from attrs import define
+from attrs import asdict, define, field
 from starlette.types import Receive, Scope, Send
 
 from emeritus.access import shapes
@@ -47,9 +47,10 @@ class Relay:
     headers_in: Mapping[str, str]
     meter: Meter
     status: int = 0
+    written: bool = False
+    began: float = field(factory=time.monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        began = time.monotonic()
         answering = asyncio.create_task(self._answer(send))
         leaving = asyncio.create_task(_hang_up(receive))
         try:
@@ -60,24 +61,28 @@ class Relay:
                 for task in (answering, leaving):
                     task.cancel()
                 await asyncio.wait({answering, leaving})
-                took = Took(
-                    self.meter.tokens_in,
-                    self.meter.tokens_out,
-                    round(time.monotonic() - began, 6),
-                    HUNG_UP if left else self.status,
-                )
-                await anyio.to_thread.run_sync(self.door.leave, self.request_id, took)
-        log.info(
-            "call",
+                await self._write_down(HUNG_UP if left else self.status)
+
+    async def _write_down(self, status: int) -> None:
+        """Keep what the call took, once: before its last bytes are sent, so that a budget is exact."""
+        if self.written:
+            return
+        self.written = True
+        seconds = round(time.monotonic() - self.began, 6)
+        took = Took(self.meter.tokens_in, self.meter.tokens_out, seconds, status)
+        told = log.bind(
             request=self.request_id,
             key=self.entered.admission.key_id,
             model=self.entered.admission.model.id,
             path=self.asked.path,
-            status=took.status,
-            tokens_in=took.tokens_in,
-            tokens_out=took.tokens_out,
-            seconds=took.seconds,
+            **asdict(took),
         )
+        try:
+            await anyio.to_thread.run_sync(self.door.leave, self.request_id, took)
+        except Exception:  # noqa: BLE001 - an answer is not withheld because it could not be counted
+            told.exception("a call could not be counted")
+        else:
+            told.info("call")
 
     async def _answer(self, send: Send) -> None:
         try:
@@ -117,6 +122,7 @@ class Relay:
         body = await _read(answer, MAX_WHOLE)
         if self.asked.path != "/v1/messages/count_tokens":
             self.meter.whole(body)
+        await self._write_down(200)
         await self._start(send, 200, {"content-type": kind, "content-length": str(len(body))})
         await send({"type": "http.response.body", "body": body})
 
@@ -126,6 +132,8 @@ class Relay:
             seen = [event for event in events.feed(chunk) if self.meter.event(event)]
             if seen:
                 await self._begin_stream(send)
+                if self.meter.ended:
+                    await self._write_down(200)
                 await send({"type": "http.response.body", "body": b"".join(seen), "more_body": True})
         await self._begin_stream(send)
         await send({"type": "http.response.body", "body": events.rest()})
@@ -137,10 +145,12 @@ class Relay:
     async def _fail(self, send: Send, error: EmeritusError) -> None:
         if self.status:  # a stream that has begun: one clear event, and the end
             self.status = answers.error_status(error)
+            await self._write_down(self.status)
             event = answers.error_event(error, self.asked.path, self.request_id)
             await send({"type": "http.response.body", "body": event})
             return
         body = msgspec.json.encode(answers.error_value(error, self.request_id))
+        await self._write_down(answers.error_status(error))
         headers = {
             "content-type": "application/json",
             "content-length": str(len(body)),

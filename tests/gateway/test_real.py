@@ -1,0 +1,101 @@
+"""The real model behind the gateway: the engine starts at the first call and stops when it is idle."""
+
+import os
+import signal
+import time
+
+import openai
+import pytest
+
+from emeritus.voices.llama import LlamaSettings, LlamaVoice
+from emeritus.voices.pool import Pool
+from emeritus.web.gateway import Parts
+
+ASK = [{"role": "user", "content": "Say hello in one short sentence."}]
+
+
+@pytest.fixture
+def pool(smollm2, house):
+    def load(model: str) -> LlamaVoice:
+        return LlamaVoice(model, smollm2, settings=LlamaSettings(context=1024))
+
+    with Pool(load, idle_seconds=3, clock=house.clock) as pool:
+        yield pool
+
+
+@pytest.fixture
+def server(house, pool, server_of):
+    parts = Parts(work=house.work, pool=pool, clock=house.clock, site_url="https://lab.example")
+    with server_of(parts, pool) as server:
+        yield server
+
+
+@pytest.mark.model
+def test_both_apis_on_the_real_engine(server, house, pool):
+    """Both SDKs, whole and streamed, on a cold model: it loads at the first call, counts, and stops when idle."""
+    key = house.member()
+    assert pool.warmth("opus").state == "cold"
+    chat = server.openai(key).chat.completions
+    whole = chat.create(model="opus", messages=ASK, max_tokens=12, temperature=0)
+    assert pool.warmth("opus").state == "warm"
+    assert whole.model == "opus"
+    assert whole.choices[0].message.content
+    took = house.usage.totals()
+    assert (took.tokens_in, took.tokens_out) == (whole.usage.prompt_tokens, whole.usage.completion_tokens)
+    chunks = list(chat.create(model="opus", messages=ASK, max_tokens=12, temperature=0, stream=True))
+    assert (
+        "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
+    )
+    assert house.usage.totals().tokens == 2 * took.tokens
+
+    text = server.openai(key).completions.create(model="opus", prompt="Once upon", max_tokens=5, stream=True)
+    assert "".join(chunk.choices[0].text for chunk in text)
+    answer = server.openai(key).responses.create(model="opus", input="Hello", max_output_tokens=5)
+    assert answer.output_text
+
+    messages = server.anthropic(key).messages
+    before = house.usage.totals()
+    message = messages.create(model="opus", messages=ASK, max_tokens=12)
+    counted = messages.count_tokens(model="opus", messages=ASK)
+    after = house.usage.totals()
+    assert after.tokens_in - before.tokens_in == counted.input_tokens
+    assert after.tokens_out - before.tokens_out == message.usage.output_tokens
+    with messages.stream(model="opus", messages=ASK, max_tokens=12) as stream:
+        assert stream.get_final_text()
+    assert house.usage.totals().tokens_in - after.tokens_in == counted.input_tokens
+
+    stream = chat.create(model="opus", messages=ASK, max_tokens=500, stream=True)
+    next(stream)
+    stream.close()
+    for _ in range(200):
+        if pool.warmth("opus").state == "cold":
+            break
+        time.sleep(0.1)
+    assert pool.warmth("opus").state == "cold"
+
+
+@pytest.mark.model
+def test_an_engine_killed_before_it_answers_is_asked_again(server, house, pool):
+    """When the engine was killed between two calls, the next caller notices nothing but the time it takes."""
+    key = house.member()
+    chat = server.openai(key).chat.completions
+    first = chat.create(model="opus", messages=ASK, max_tokens=5, temperature=0)
+    with pool.lease("opus") as voice:
+        os.kill(voice.pid, signal.SIGKILL)
+    again = chat.create(model="opus", messages=ASK, max_tokens=5, temperature=0)
+    assert again.choices[0].message.content == first.choices[0].message.content
+
+
+@pytest.mark.model
+def test_an_engine_killed_in_mid_stream(server, house, pool):
+    """When the engine is killed in mid-answer, the caller gets one clear error, and the next call is answered."""
+    key = house.member()
+    chat = server.openai(key).chat.completions
+    stream = chat.create(model="opus", messages=ASK, max_tokens=400, stream=True)
+    next(stream)
+    with pool.lease("opus") as voice:
+        os.kill(voice.pid, signal.SIGKILL)
+    with pytest.raises(openai.APIError) as caught:
+        list(stream)
+    assert caught.value.body["code"] == "voice.engine_died"
+    assert chat.create(model="opus", messages=ASK, max_tokens=5).choices
