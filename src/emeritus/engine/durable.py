@@ -4,6 +4,7 @@ Our own record says what is due; DBOS only runs it. So all of DBOS's tables can 
 asks for whatever is due again, and every stride goes on where the record says that it was.
 """
 
+import logging
 import os
 import secrets
 import socket
@@ -78,6 +79,7 @@ class Engine:
         self._stopping = threading.Event()
         self._nudged = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._workflow: Callable[[str, str], str] = self._stretch
         # Two executors of one name run a step twice at the same time, so each process has its own.
         self.executor = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
 
@@ -93,7 +95,12 @@ class Engine:
             "notification_listener_polling_interval_sec": 0.2,
         }
         DBOS(config=config)
-        DBOS.workflow(name=WORKFLOW)(self._stretch)
+
+        @DBOS.workflow(name=WORKFLOW)
+        def stretch(stage: str, subject: str) -> str:
+            return self._stretch(stage, subject)
+
+        self._workflow = stretch
         self._beat()
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.2)
@@ -109,6 +116,8 @@ class Engine:
         self._nudged.set()
         for thread in self._threads:
             thread.join(timeout=grace_seconds)
+        # A stride that outlives the grace is done again by the next worker; DBOS need not shout about it.
+        logging.getLogger("dbos").setLevel(logging.CRITICAL)
         DBOS.destroy(workflow_completion_timeout_sec=grace_seconds, destroy_registry=True)
         self._workers.leave(self.executor)
 
@@ -147,6 +156,8 @@ class Engine:
                 if self._stopping.is_set():
                     return "stopped"  # it is still due, so the next worker goes on with it
         except Exception as why:  # noqa: BLE001  (whatever it is, people have to see it)
+            if self._stopping.is_set():
+                return "stopped"
             cause = _last_cause(why)
             log.warning("stretch.failed", stage=stage, subject=subject, error=str(cause))
             note_failure(self._parts, stage, subject, cause)
@@ -178,7 +189,7 @@ class Engine:
             # It ended, and yet the record says that it is due: what it did was undone, or never was.
             DBOS.delete_workflow(name)
         with SetWorkflowID(name):
-            DBOS.enqueue_workflow(QUEUE, self._stretch, stage, subject)
+            DBOS.enqueue_workflow(QUEUE, self._workflow, stage, subject)
 
     def _take_over(self) -> None:
         alive = self._workers.seen_since(datetime.now(UTC) - DEAD_AFTER)

@@ -1,0 +1,95 @@
+"""Units of work in memory: a public fake that passes the contract tests of the real ones."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+
+from attrs import frozen
+
+from emeritus.access.fakes import MemoryKeys, MemoryUsage
+from emeritus.core.clock import Clock
+from emeritus.process.ports import Failure
+from emeritus.record import MemoryLog, MemoryUtterances, SigningKey
+from emeritus.record.private import MemoryPrivate
+
+
+class MemoryStretches:
+    """`Stretches` in a list: what was asked for, and committed."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def ask(self, stage: str, subject: str) -> None:
+        if (stage, subject) not in self.asked:
+            self.asked.append((stage, subject))
+
+
+class MemoryFailures:
+    """`Failures` in a list."""
+
+    def __init__(self) -> None:
+        self._kept: list[Failure] = []
+
+    def add(self, failure: Failure) -> None:
+        self._kept.append(failure)
+
+    def of(self, stage: str, subject: str) -> list[Failure]:
+        return [each for each in self._kept if (each.stage, each.subject) == (stage, subject)]
+
+    def clear(self, stage: str, subject: str) -> None:
+        self._kept = [each for each in self._kept if (each.stage, each.subject) != (stage, subject)]
+
+
+@frozen
+class MemoryWork:
+    """What one unit of work gives."""
+
+    log: MemoryLog
+    utterances: MemoryUtterances
+    private: MemoryPrivate
+    stretches: MemoryStretches
+    failures: MemoryFailures
+    keys: MemoryKeys
+    usage: MemoryUsage
+
+
+class MemoryWorks:
+    """Makes units of work over one memory: what a unit wrote is gone when it ends in an exception."""
+
+    def __init__(self, clock: Clock, key: SigningKey) -> None:
+        self._lock = threading.RLock()
+        self._work = MemoryWork(
+            MemoryLog(clock, key),
+            MemoryUtterances(),
+            MemoryPrivate(),
+            MemoryStretches(),
+            MemoryFailures(),
+            MemoryKeys(),
+            MemoryUsage(),
+        )
+
+    @contextmanager
+    def write(self) -> Iterator[MemoryWork]:
+        """Yield a unit of work; one at a time."""
+        with self._lock:
+            work = self._work
+            size = work.log.size()
+            others = (
+                work.utterances,
+                work.private,
+                work.stretches,
+                work.failures,
+                work.keys,
+                work.usage,
+            )
+            before = deepcopy([vars(each) for each in others])
+            try:
+                yield work
+            except BaseException:
+                work.log.forget_after(size)
+                for each, state in zip(others, before, strict=True):
+                    vars(each).update(state)
+                raise
+
+    read = write
