@@ -31,6 +31,19 @@ class Gate:
         finally:
             self._leave(turn)
 
+    @contextmanager
+    def alone_if_free(self) -> Iterator[bool]:
+        """Have it alone when nobody is inside or waiting, and say so; otherwise say no at once."""
+        with self._lock:
+            free = not (self._inside or self._queue)
+            if free:
+                self._inside, self._alone = 1, True
+        try:
+            yield free
+        finally:
+            if free:
+                self._out()
+
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:
         """Wait (in asyncio) until nobody is inside alone."""
@@ -51,11 +64,17 @@ class Gate:
 
     def _leave(self, turn: Future[None]) -> None:
         with self._lock:
-            if turn.done() and not turn.cancelled():
-                self._inside -= 1
-                self._alone = False
-            else:
+            inside = turn.done() and not turn.cancelled()
+            if not inside:
                 turn.cancel()  # whoever stops waiting gives up the place in the queue
+                self._admit()
+        if inside:
+            self._out()
+
+    def _out(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            self._alone = False
             self._admit()
 
     def _admit(self) -> None:

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ from emeritus.voices.errors import (
     NotUnderstood,
     VoiceClosed,
     VoiceError,
+    VoiceTimeout,
 )
 from emeritus.voices.gate import Gate
 from emeritus.voices.voice import ANTHROPIC_PATHS, NO_HEADERS, OPENAI_PATHS
 from emeritus.voices.wire import Relayed, exchange, passed_on, relay
 
-_SETTLE = 30.0
+_SETTLE = 3.0
 _positive = [validators.instance_of(int), validators.ge(1)]
 
 
@@ -132,6 +133,9 @@ class LlamaVoice:
                     seconds=self._settings.answer_timeout,
                     lost=lambda: self._died(process),
                 )
+            except VoiceTimeout:
+                process.kill()  # llama.cpp would go on to the end of an answer that is not streamed
+                raise
             except VoiceError:
                 self._unsettled = True
                 raise
@@ -163,25 +167,26 @@ class LlamaVoice:
             raise NotUnderstood(
                 f"{self._who} does not speak {path[:60]!r}.", next_step=f"It speaks {sorted(self.paths)}."
             )
-        async with self._gate.together():
-            process = self._process
-            if process is None or self._closed or not process.alive:
-                process = await asyncio.to_thread(self._running)
-            sent = {**passed_on(headers), "authorization": f"Bearer {process.key}"}
-            answer = None
-            try:
+        answer = None
+        try:
+            async with self._gate.together():
+                process = self._process
+                if process is None or self._closed or not process.alive:
+                    process = await asyncio.to_thread(self._running)
                 async with relay(
                     process.url + path,
                     body,
-                    sent,
+                    {**passed_on(headers), "authorization": f"Bearer {process.key}"},
                     who=self._who,
                     seconds=self._settings.answer_timeout,
                     lost=lambda: self._died(process),
                 ) as answer:
                     yield answer
-            finally:
-                if answer is None or not answer.whole:
-                    self._unsettled = True
+        finally:
+            if answer is None or not answer.whole:
+                self._unsettled = True
+            if self._unsettled:
+                threading.Thread(target=self._free, name=f"free {self.model}", daemon=True).start()
 
     def close(self) -> None:
         self._closed = True
@@ -216,8 +221,18 @@ class LlamaVoice:
             self._unsettled = False
             return self._process
 
+    def _free(self) -> None:
+        """Make room again after callers who hung up, unless others are still being answered."""
+        with self._gate.alone_if_free() as alone, suppress(VoiceError):
+            if alone and self._unsettled:
+                self._settled()
+
     def _settled(self) -> EngineProcess:
-        """Return the engine with nothing left in it of callers who hung up."""
+        """Return the engine with nothing left in it of callers who hung up.
+
+        A stream ends when its caller does. llama.cpp draws other answers to their end, whoever is gone:
+        then the engine is ended, and starts anew.
+        """
         process = self._running()
         deadline = time.monotonic() + _SETTLE
         while self._unsettled:

@@ -198,7 +198,7 @@ class Pool:
         for seat in seats:
             self._stop(seat, "stopped", "the pool closes")
         with self._changed:
-            self._changed.wait_for(lambda: not self._leaving, 10.0)
+            self._changed.wait_for(lambda: not self._leaving, grace_seconds)
 
     async def aclose(self, grace_seconds: float = 30.0) -> None:
         """`close` from asyncio; also closes this event loop's connections."""
@@ -217,9 +217,7 @@ class Pool:
         dead: _Seat | None = None
         with self._changed:
             if self._closed:
-                raise VoiceClosed(
-                    "The models are being put to rest.", next_step="Call again when the service is back."
-                )
+                raise self._resting()
             seat = self._seats.get(model)
             if seat is not None and seat.is_warm and not seat.calls and not self._lives(seat):
                 dead, seat = seat, None
@@ -268,8 +266,9 @@ class Pool:
             self._changed.notify_all()
         if gone:
             self._stop(seat, "stopped", "closed while it was loading")
-        else:
-            self._tell("loaded", seat.model, f"{time.monotonic() - begun:.2f} s, {memory // MiB} MiB")
+            seat.loaded.set_exception(self._resting())
+            return
+        self._tell("loaded", seat.model, f"{time.monotonic() - begun:.2f} s, {memory // MiB} MiB")
         seat.loaded.set_result(voice)
 
     def _make_room(self, seat: _Seat, memory: int) -> None:
@@ -288,7 +287,7 @@ class Pool:
             while True:
                 with self._changed:
                     if self._closed:
-                        raise VoiceClosed("The models are being put to rest.", next_step="Call again later.")
+                        raise self._resting()
                     first = self._in_line[0] is seat
                     if first and self._taken() + memory <= self._budget:
                         seat.memory = memory
@@ -335,6 +334,12 @@ class Pool:
             self._leaving.discard(seat)
             self._changed.notify_all()
         self._tell(kind, seat.model, detail)
+
+    @staticmethod
+    def _resting() -> VoiceClosed:
+        return VoiceClosed(
+            "The models are being put to rest.", next_step="Call again when the service is back."
+        )
 
     @staticmethod
     def _lives(seat: _Seat) -> bool:
