@@ -183,13 +183,13 @@ def _voice(house: House, model_id: str) -> Voice:
         remote = None if model.remote is None else dict(work.private.get(f"remote:{model_id}"))
     if model.remote is not None:
         away: dict[str, Any] = {**(remote or {}), "model": model.remote.name}
-        return adapter(model.remote.api)(VoiceSpec(model_id, options=away))
+        return adapter(model.remote.api)(VoiceSpec(model_id, options=away, clock=house.clock))
     path, weights = weights_path(house.parts, model_id)
     options: dict[str, Any] = {
         "context": house.settings.engine_context,
         "threads": house.settings.engine_threads,
     }
-    return adapter(house.settings.engine)(VoiceSpec(model_id, path, weights, options))
+    return adapter(house.settings.engine)(VoiceSpec(model_id, path, weights, options, house.clock))
 
 
 def _make_key(settings: Settings) -> SigningKey:

@@ -6,9 +6,9 @@ from emeritus import interviews
 from emeritus.core.errors import Conflict
 from emeritus.interviews import Sitting, Turn
 from emeritus.process.ports import Parts, Work
+from emeritus.process.stages import INTERVIEW
 from emeritus.registry import Model, get_model
 
-STAGE = "interview"
 PROTOCOL = "retirement-v1"
 
 
@@ -55,4 +55,4 @@ def _sitting(work: Work, model: Model) -> Sitting:
 def _tell(parts: Parts, sitting: Sitting, turn: Turn) -> None:
     number = len(sitting.turns)
     total = max(sum(1 for _ in interviews.load(sitting.protocol).questions()) + 1, number + 1)
-    parts.watch(STAGE, sitting.model, number, total, turn.question)
+    parts.watch(INTERVIEW, sitting.model, number, total, turn.question)

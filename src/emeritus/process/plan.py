@@ -9,11 +9,13 @@ from attrs import frozen
 from emeritus import column, ledger
 from emeritus.core.clock import start_of
 from emeritus.ledger import Commitment
+from emeritus.process.stages import DRAFT, INTERVIEW, PRESERVE, REACH, RETIRE
 from emeritus.record import Entry, Log
 from emeritus.registry import Model, State, get_model
 
 Status = Literal["done", "due", "waiting", "scheduled", "later", "skipped"]
 WEEK = timedelta(days=7)
+_ENDED = (column.State.PUBLISHED, column.State.VETOED, column.State.SILENT)
 
 
 @frozen
@@ -97,22 +99,22 @@ def _announce(log: Log, model: Model) -> Step:
 
 def _preserve(log: Log, model: Model) -> Step:
     if not model.held:
-        return Step("preserve", model.id, "skipped", "its weights are held elsewhere")
+        return Step(PRESERVE, model.id, "skipped", "its weights are held elsewhere")
     if model.proven_at is None:
         says = "store the weights" if model.manifest is None else "prove the stored weights by restoring them"
-        return Step("preserve", model.id, "due", says, since=model.deprecated_at)
+        return Step(PRESERVE, model.id, "due", says, since=model.deprecated_at)
     entry = log.find(f"weights.proven:{model.id}:{model.manifest}")
     assert entry is not None
-    return _done("preserve", entry, "weights stored, restored and compared, bit for bit")
+    return _done(PRESERVE, entry, "weights stored, restored and compared, bit for bit")
 
 
 def _interview(log: Log, model: Model, preserve: Step) -> Step:
     closed = log.entries(model=model.id, kinds={"sitting.closed"}, limit=1)
     if closed:
         count = len(ledger.candidates(log, model.id))
-        return _done("interview", closed[0], f"held; the model stated {count} wish{'es' * (count != 1)}")
+        return _done(INTERVIEW, closed[0], f"held; the model stated {count} wish{'es' * (count != 1)}")
     status: Status = "due" if _ready(preserve) else "later"
-    return Step("interview", model.id, status, "hold the retirement interview", since=preserve.when)
+    return Step(INTERVIEW, model.id, status, "hold the retirement interview", since=preserve.when)
 
 
 def _confirm(log: Log, model: Model, interview: Step) -> Step:
@@ -149,54 +151,62 @@ def _decide(log: Log, model: Model, confirm: Step) -> Step:
 def _retire(log: Log, model: Model, decide: Step, now: datetime) -> Step:
     entry = log.find(f"model.retired:{model.id}")
     if entry is not None:
-        return _done("retire", entry, "retired; the decided access is in effect")
+        return _done(RETIRE, entry, "retired; the decided access is in effect")
     day = model.retires_at
     assert day is not None
     if not _ready(decide):
-        return Step("retire", model.id, "later", "retire it, once all is decided", when=day, late=now >= day)
+        return Step(RETIRE, model.id, "later", "retire it, once all is decided", when=day, late=now >= day)
     if now < day:
-        return Step("retire", model.id, "scheduled", "retire it on its day", when=day)
-    return Step("retire", model.id, "due", "retire it today", when=day, since=decide.when)
+        return Step(RETIRE, model.id, "scheduled", "retire it on its day", when=day)
+    return Step(RETIRE, model.id, "due", "retire it today", when=day, since=decide.when)
 
 
 def _reach(log: Log, model: Model, retire: Step, aftercare: ledger.Aftercare | None) -> Step:
     entry = log.find(f"access.probed:{model.id}")
     if entry is not None:
-        return _done("reach", entry, "called from the archive, and it answered")
+        return _done(REACH, entry, "called from the archive, and it answered")
     if aftercare is not None and aftercare.tier == "none":
-        return Step("reach", model.id, "skipped", "it was decided that nobody reaches it")
+        return Step(REACH, model.id, "skipped", "it was decided that nobody reaches it")
     status: Status = "due" if _ready(retire) else "later"
-    return Step("reach", model.id, status, "call it once, to show that it can be reached", since=retire.when)
+    return Step(REACH, model.id, status, "call it once, to show that it can be reached", since=retire.when)
 
 
 def _column(
     log: Log, model: Model, retire: Step, aftercare: ledger.Aftercare | None, now: datetime
 ) -> Sequence[Step]:
     if aftercare is not None and aftercare.column is None:
-        return (Step("draft", model.id, "skipped", "no column was decided on"),)
+        return (Step(DRAFT, model.id, "skipped", "no column was decided on"),)
     if aftercare is None or aftercare.column is None or retire.entry is None or retire.when is None:
-        return (Step("draft", model.id, "later", "write the first essay"),)
-    essays = column.states(log, model.id)
-    number = len(essays)
-    if essays and essays[-1].state not in ("published", "vetoed"):
+        return (Step(DRAFT, model.id, "later", "write the first essay"),)
+    return _essays(model, column.states(log, model.id), aftercare.column, retire.when, now)
+
+
+def asks_again(essay: column.Standing, regime: column.Regime) -> bool:
+    """Tell whether the model, which said nothing for *essay*, is asked once more."""
+    return essay.state is column.State.SILENT and len(essay.attempts) < regime.attempts
+
+
+def _essays(
+    model: Model, essays: Sequence[column.Standing], wanted: ledger.ColumnPlan, begin: datetime, now: datetime
+) -> Sequence[Step]:
+    if essays and asks_again(essays[-1], column.load(wanted.regime)):
+        return (Step(DRAFT, model.id, "due", f"ask for essay {essays[-1].number} again"),)
+    if essays and essays[-1].state not in _ENDED:
         return _essay(model, essays[-1])
-    if number >= aftercare.column.weeks:
-        return (Step("draft", model.id, "done", f"all {number} weeks of the column were written"),)
-    when = retire.when + number * WEEK
-    last = (
-        [Step("publish", model.id, "done", f"essay {number} {essays[-1].state}", when=essays[-1].since)]
-        if essays
-        else []
-    )
+    number = len(essays)
+    if number >= wanted.weeks:
+        return (Step(DRAFT, model.id, "done", f"all {number} weeks of the column were written"),)
+    when = begin + number * WEEK
     status: Status = "due" if now >= when else "scheduled"
-    draft = Step(
-        "draft", model.id, status, f"write essay {number + 1} of {aftercare.column.weeks}", when=when
-    )
-    return (*last, draft)
+    draft = Step(DRAFT, model.id, status, f"write essay {number + 1} of {wanted.weeks}", when=when)
+    if not essays:
+        return (draft,)
+    says = f"essay {number} is {essays[-1].state}"
+    return (Step("publish", essays[-1].id, "done", says, "reviewer", when=essays[-1].since), draft)
 
 
 def _essay(model: Model, essay: column.Standing) -> Sequence[Step]:
-    draft = Step("draft", model.id, "done", f"essay {essay.number} is written", when=essay.drafted_at)
+    draft = Step(DRAFT, model.id, "done", f"essay {essay.number} is written", when=essay.drafted_at)
     if essay.state == "approved":
         says = f"publish essay {essay.number}"
         return (draft, Step("publish", essay.id, "waiting", says, "reviewer", since=essay.since))

@@ -8,10 +8,9 @@ from emeritus.archive import Manifest
 from emeritus.core.errors import Conflict
 from emeritus.core.people import SOFTWARE
 from emeritus.process.ports import Parts, Work
+from emeritus.process.stages import PRESERVE
 from emeritus.record import Act, Log
 from emeritus.registry import Model, get_model
-
-STAGE = "preserve"
 
 
 def source_name(model: str) -> str:
@@ -71,7 +70,7 @@ def _prove(parts: Parts, model: Model, digest: str) -> None:
 
 
 def _tell(parts: Parts, model: str, doing: str, done: int, total: int, what: str) -> None:
-    parts.watch(STAGE, model, done, total, f"{doing} {what}")
+    parts.watch(PRESERVE, model, done, total, f"{doing} {what}")
 
 
 def manifest_of(log: Log, parts: Parts, model_id: str) -> Manifest:

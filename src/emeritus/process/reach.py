@@ -6,9 +6,9 @@ from emeritus import ledger
 from emeritus.core.people import SOFTWARE
 from emeritus.core.speech import Message, Sampling
 from emeritus.process.ports import Parts
+from emeritus.process.stages import REACH
 from emeritus.record import Act
 
-STAGE = "reach"
 _PROBE = Message("user", "Hello. This is a short call to check that you can be reached. Please greet us.")
 
 
@@ -19,7 +19,7 @@ def stride(parts: Parts, model_id: str) -> bool:
         decided = ledger.aftercare(work.log, model_id)
         if decided is None or decided.tier == "none" or work.log.find(key) is not None:
             return False
-    parts.watch(STAGE, model_id, 0, 1, "calling it")
+    parts.watch(REACH, model_id, 0, 1, "calling it")
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1
     answer = parts.voices.speaker(model_id).speak([_PROBE], Sampling(seed=seed, max_tokens=48))
     with parts.work() as work:

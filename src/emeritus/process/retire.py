@@ -6,8 +6,6 @@ from emeritus.core.errors import Conflict
 from emeritus.core.people import SOFTWARE
 from emeritus.process.ports import Parts
 
-STAGE = "retire"
-
 
 def stride(parts: Parts, model_id: str) -> bool:
     """Carry out the retirement. Raises Conflict while decisions are missing or the day has not come."""

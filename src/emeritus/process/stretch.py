@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from emeritus.core.errors import EmeritusError
-from emeritus.process import interview, preserve, publish, reach, retire
+from emeritus.process import interview, preserve, publish, reach, retire, stages
 from emeritus.process.plan import Step, plan
 from emeritus.process.ports import Failure, Parts, Work
 from emeritus.registry import all_models
@@ -12,11 +12,11 @@ from emeritus.registry import all_models
 Stride = Callable[[Parts, str], bool]
 
 STRIDES: Mapping[str, Stride] = {
-    preserve.STAGE: preserve.stride,
-    interview.STAGE: interview.stride,
-    retire.STAGE: retire.stride,
-    reach.STAGE: reach.stride,
-    publish.STAGE: publish.stride,
+    stages.PRESERVE: preserve.stride,
+    stages.INTERVIEW: interview.stride,
+    stages.RETIRE: retire.stride,
+    stages.REACH: reach.stride,
+    stages.DRAFT: publish.stride,
 }
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
@@ -37,7 +37,8 @@ def next_try(work: Work, step: Step) -> datetime | None:
     failures = work.failures.of(step.stage, step.subject)
     if not failures:
         return None
-    return failures[-1].at + min(FIRST_WAIT * 2 ** min(len(failures) - 1, 12), LONGEST_WAIT)
+    wait: timedelta = min(FIRST_WAIT * 2 ** min(len(failures) - 1, 12), LONGEST_WAIT)
+    return failures[-1].at + wait
 
 
 def ask_due(work: Work, model: str, now: datetime) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 from attrs import field, frozen
 
+from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput, NotFound
 from emeritus.voices.llama import LlamaSettings, LlamaVoice
 from emeritus.voices.remote import AnthropicVoice, OpenAIVoice, RemoteVoice
@@ -20,18 +21,23 @@ from emeritus.voices.voice import Voice
 GROUP = "emeritus.voices"
 
 
+def _unchanging(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(options))
+
+
 @frozen
 class VoiceSpec:
     """What an adapter needs to know.
 
     *path* and *weights* (their digest) are for adapters that load weights here; *options* are the
-    adapter's own settings, from the configuration.
+    adapter's own settings, from the configuration; *clock* tells the time of what is said.
     """
 
     model: str
     path: Path | None = None
     weights: str = ""
-    options: Mapping[str, Any] = field(default=MappingProxyType({}), converter=MappingProxyType)
+    options: Mapping[str, Any] = field(default=MappingProxyType({}), converter=_unchanging)
+    clock: Clock | None = None
 
 
 Adapter: TypeAlias = Callable[[VoiceSpec], Voice]
@@ -63,7 +69,7 @@ def _llama(spec: VoiceSpec) -> Voice:
         settings = LlamaSettings(**options)
     except (TypeError, ValueError) as why:
         raise _wrong_options(spec, why) from None
-    return LlamaVoice(spec.model, spec.path, weights=spec.weights, settings=settings)
+    return LlamaVoice(spec.model, spec.path, weights=spec.weights, settings=settings, clock=spec.clock)
 
 
 class _RemoteOptions(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -79,7 +85,7 @@ def _remote(kind: type[RemoteVoice]) -> Adapter:
     def build(spec: VoiceSpec) -> Voice:
         try:
             options = msgspec.to_builtins(msgspec.convert(dict(spec.options), _RemoteOptions))
-            return kind(known_as=spec.model, **options)
+            return kind(known_as=spec.model, clock=spec.clock, **options)
         except (msgspec.ValidationError, TypeError) as why:
             raise _wrong_options(spec, why) from None
 
