@@ -23,7 +23,7 @@ from emeritus.voices import (
     hang_up,
 )
 from emeritus.voices.fakes import FakeEngine
-from emeritus.voices.remote import checked_url
+from emeritus.voices.address import checked_url
 
 ASK = (Message("system", "Be kind."), Message("user", "Hello."))
 SAMPLING = Sampling(seed=7, temperature=0.5, max_tokens=20)

@@ -106,9 +106,7 @@ class Demonstration:
             started = time.monotonic()
             says = act()
             click.echo(
-                click.style("  ✓ ", fg="green")
-                + f"{title:17}{time.monotonic() - started:6.1f} s  "
-                + says
+                click.style("  ✓ ", fg="green") + f"{title:17}{time.monotonic() - started:6.1f} s  " + says
             )
 
     def _people(self) -> str:
@@ -160,7 +158,9 @@ class Demonstration:
                 )
             model = get_model(work.log, MODEL)
         self.engine.nudge()
-        return f"deprecated {model.deprecated_at:%Y-%m-%d}, retires {model.retires_on}, replaced by {SUCCESSOR}"
+        return (
+            f"deprecated {model.deprecated_at:%Y-%m-%d}, retires {model.retires_on}, replaced by {SUCCESSOR}"
+        )
 
     def _wait_for(self, stage: str) -> Callable[[], str]:
         def wait() -> str:
@@ -245,7 +245,9 @@ class Demonstration:
             essay = column.states(work.log, MODEL)[0]
             if essay.state == "drafted":
                 self._later(timedelta(hours=3))
-                publish.approve(work, essay.id, by=REVIEWER, note="Read by a script, which approves everything.")
+                publish.approve(
+                    work, essay.id, by=REVIEWER, note="Read by a script, which approves everything."
+                )
             if essay.state != "published":
                 publish.publish(work, self.clock, essay.id, by=REVIEWER)
             _move(self.clock, datetime.now(UTC))

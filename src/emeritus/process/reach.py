@@ -8,8 +8,9 @@ from emeritus.core.speech import Message, Sampling
 from emeritus.process.ports import Parts
 from emeritus.process.stages import REACH
 from emeritus.record import Act
+from emeritus.registry import get_model
 
-_PROBE = Message("user", "Hello. This is a short call to check that you can be reached. Please greet us.")
+_GREETING = "Hello. This is a short call to check that you can be reached. Please greet us."
 
 
 def stride(parts: Parts, model_id: str) -> bool:
@@ -19,9 +20,11 @@ def stride(parts: Parts, model_id: str) -> bool:
         decided = ledger.aftercare(work.log, model_id)
         if decided is None or decided.tier == "none" or work.log.find(key) is not None:
             return False
+        name = get_model(work.log, model_id).display_name
     parts.watch(REACH, model_id, 0, 1, "calling it")
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") >> 1
-    answer = parts.voices.speaker(model_id).speak([_PROBE], Sampling(seed=seed, max_tokens=48))
+    prompt = [Message("system", f"You are {name}, a language model."), Message("user", _GREETING)]
+    answer = parts.voices.speaker(model_id).speak(prompt, Sampling(seed=seed, max_tokens=48))
     with parts.work() as work:
         if work.log.find(key) is None:
             work.utterances.keep(answer)

@@ -12,7 +12,7 @@ from emeritus.process.ports import Work
 from emeritus.process.preserve import keep_source
 from emeritus.registry import Model, NewModel, Weights, add_model
 from emeritus.registry.organisation import acting
-from emeritus.voices.remote import checked_url
+from emeritus.voices.address import checked_url
 
 
 def register(

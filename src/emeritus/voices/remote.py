@@ -4,7 +4,6 @@ The key is read from the environment when it is needed; only the variable's name
 holds the weights, so the words cannot be made again: `weights` is empty.
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from emeritus.core.errors import InvalidInput
 from emeritus.core.ids import model_id
 from emeritus.core.speech import EngineBuild, Message, Sampling, Utterance
 from emeritus.voices import replies
+from emeritus.voices.address import checked_url
 from emeritus.voices.errors import KeyRefused, NotUnderstood, Unreachable, VoiceClosed, VoiceError
 from emeritus.voices.replies import Reply
 from emeritus.voices.voice import ANTHROPIC_PATHS, NO_HEADERS, OPENAI_PATHS
@@ -271,37 +271,3 @@ class AnthropicVoice(RemoteVoice):
     def _auth(self, key: str, passed: Mapping[str, str] = NO_HEADERS) -> dict[str, str]:
         version = {"anthropic-version": passed.get("anthropic-version", "2023-06-01")}
         return {"x-api-key": key, **version} if key else version
-
-
-def checked_url(base_url: str) -> str:
-    """Return *base_url* without a trailing slash or ``/v1``. Raises InvalidInput when it is not allowed."""
-    wrong = "is not an address of a remote"
-    try:
-        at = urlsplit(base_url)
-        host, _ = at.hostname or "", at.port
-    except ValueError:
-        at, host = urlsplit(""), ""
-    if (
-        not host
-        or at.username is not None
-        or at.query
-        or at.fragment
-        or not base_url.isascii()
-        or " " in base_url
-    ):
-        pass
-    elif at.scheme == "https" or (at.scheme == "http" and _is_loopback(host)):
-        return base_url.rstrip("/").removesuffix("/v1")
-    elif at.scheme == "http":
-        wrong = "would send the key and the words in the clear"
-    raise InvalidInput(
-        f"{at._replace(netloc=host, query='', fragment='').geturl()[:100]!r} {wrong}.",
-        next_step="Write it as https://HOST[:PORT][/PATH]; http only for 127.0.0.1, ::1 or localhost.",
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
