@@ -185,7 +185,7 @@ def test_errors_are_the_sdks_own(server, house, who, model, status, code):
         elif status == 404:
             assert "haiku, opus" in body["next_step"]
         else:
-            assert body["emeritus"]["apply"] == "https://lab.example/v1/applications"
+            assert body["emeritus"]["applications"] == "https://lab.example/v1/applications"
     assert house.usage.totals() == before
 
 
@@ -193,7 +193,8 @@ def test_a_stranger_applies_and_is_let_in(server, house):
     """From the refusal to the answer: told how to apply, applied, granted, key fetched, served."""
     with pytest.raises(openai.AuthenticationError) as caught:
         server.openai("none").chat.completions.create(model="opus", messages=ASK)
-    assert caught.value.body["emeritus"]["apply"].endswith("/v1/applications")
+    assert caught.value.body["emeritus"]["applications"].endswith("/v1/applications")
+    assert caught.value.body["emeritus"]["apply"] == "https://lab.example/access/apply"
     asked = {"models": ["opus"], "who": "Grete", "contact": "g@x.example", "purpose": "I miss it."}
     applied = server.http("/v1/applications", asked).json
     decide_application(house.log, house.clock, applied["id"], grant=True, reason="Welcome.", by=house.ada)

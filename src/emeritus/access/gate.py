@@ -57,6 +57,10 @@ class Links:
 
     @property
     def apply(self) -> str:
+        return f"{self.site}/access/apply"
+
+    @property
+    def applications(self) -> str:
         return f"{self.site}/v1/applications"
 
     @property
@@ -99,7 +103,8 @@ class _Case:
 
     def refuse(self, code: Code, sentence: str, first: str = "") -> Refusal:
         """Refuse, and say how to apply; *first* is what to try before that."""
-        how = f"Apply for access with POST {self.links.apply}; more at {self.links.model(self.model.id)}."
+        page = f"{self.links.apply}?model={self.model.id}"
+        how = f"Apply for access at {page} or with POST {self.links.applications}."
         return Refusal(code, sentence, f"{first} {how}".strip(), self.model, self.policy)
 
 

@@ -55,7 +55,7 @@ def error_body(
 
 def refusal_body(refusal: Refusal, links: Links, request_id: str) -> dict[str, Any]:
     """Return the error body of a refusal."""
-    about: dict[str, Any] = {"apply": links.apply}
+    about: dict[str, Any] = {"apply": links.apply, "applications": links.applications}
     if refusal.model is not None and refusal.policy is not None:
         about |= facts(refusal.model, refusal.policy.tier, links)
         about["reason"] = refusal.policy.reason

@@ -45,7 +45,8 @@ class Applying:
     async def how(self, _: Request) -> Response:
         """Say how to apply."""
         told = {
-            "how": f"POST {self._links.apply} with content-type application/json",
+            "how": f"POST {self._links.applications} with content-type application/json",
+            "for_people": self._links.apply,
             "fields": {
                 "models": "a list of model ids",
                 "who": "your name or that of your organisation (private)",
@@ -140,7 +141,7 @@ class Applying:
         }
 
     def _told(self, application: Application) -> dict[str, Any]:
-        at = f"{self._links.apply}/{application.id}"
+        at = f"{self._links.applications}/{application.id}"
         follow = {
             "granted": f"Fetch the key: POST {at}/key with the receipt as bearer.",
             "refused": f"Appeal once: POST {at}/appeal with the receipt as bearer."
