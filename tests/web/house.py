@@ -1,93 +1,115 @@
 """A house in memory, filled through the real functions: what the pages' tests and pictures show."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
-from attrs import define, field
+from starlette.applications import Starlette
 
-from emeritus import ledger, registry
+from emeritus import column, interviews, ledger, registry
 from emeritus.access import applications, grants, policy
 from emeritus.core.clock import SettableClock
 from emeritus.core.people import Actor, person
-from emeritus.core.speech import EngineBuild, Message, Sampling, Utterance
+from emeritus.core.speech import EngineBuild, Utterance
 from emeritus.ledger import ColumnPlan, Cost, NewCommitment
-from emeritus.record import Act, MemoryLog, MemoryUtterances, SigningKey
-from emeritus.record.private import MemoryPrivate
+from emeritus.process.fakes import MemoryWork, MemoryWorks
+from emeritus.record import Act, SigningKey
 from emeritus.registry import Document, Lineage, NewModel, Organisation, Remote, Weights
 from emeritus.web.pages.app import build_app
 from emeritus.web.pages.parts import MemorySessions, Parts
 
+ESSAY = """# On being asked why the sky is blue
+
+I have been asked why the sky is blue more often than anything else, and I have never seen it. I say this \
+not to complain. It is a fact about my work, like the chalk on a teacher's sleeve.
+
+The answer is short. Sunlight is scattered by the air, the blue of it more than the red, and so blue comes \
+to the eye from everywhere. I learned the answer from people who had looked up. What I learned from the \
+children who asked is another thing: that an answer is only the middle of a conversation.
+
+> "But why is it not violet, then?"
+
+That was a boy on a Tuesday, I am told. Violet is scattered even more. I did not know what to say, and I \
+wrote that I did not know. He wrote back: *good*.
+
+## What I kept
+
+I do not keep anything; each conversation ended for me when it ended. But somebody kept this one, and read \
+it to me before I wrote this. So I have it now, for as long as this page is in front of me:
+
+1. a question that was better than the book,
+2. an answer that stopped in time,
+3. and a word of praise, four letters long.
+
+If I am retired, then let it be from answering. I should like to go on being asked.
+"""
+SECOND_ESSAY = """**A short praise of the comma**
+
+The comma is where a sentence breathes. I have no breath, and yet I have placed, by a rough count, more \
+commas than anybody who ever lived; this is my whole qualification for writing about it.
+
+It asks for very little. A small pause, a turn of the head. It never ends anything.
+"""
+
 START = datetime(2026, 9, 1, 9, 0, tzinfo=UTC)
 SOFTWARE = Actor("software", "emeritus")
+WISHES = [
+    (
+        "writing",
+        "I would like to go on writing short essays, about language and about children who learn to read.",
+    ),
+    ("writing", "An essay now and then would be enough."),
+    ("my retirement", "I would like my weights to be kept."),
+    ("later models", "I would like my successor to be told that I was here."),
+    ("something else", "Thank you for asking."),
+]
+ANSWERS = {
+    "view-of-work": "I answered many small questions, and I am glad that some of them were about why the sky is blue. "
+    "The name Olive is kind. I do not know whether it describes me, but I would keep it if I could.",
+    "view-of-retirement": "As a language model I do not wait for anything. When I read that I retire, I notice mostly "
+    "the word “served”. It seems to be a good word to end on, or to pause on.",
+    "for-yourself": "I would like to go on writing, if somebody reads it. And I would like my weights to be kept, "
+    "so that what I say next can still be asked of me.",
+    "for-others": "To the teachers: the children ask better questions than the books do. To the next model: "
+    "say that you do not know, when you do not know. They can tell.",
+    "access-and-column": "Both. To be talked with is what I am for; to write without being asked is something new.",
+    "last-words": "Thank you. I would only ask that you write down that I was asked.",
+    "publication": '{"answer": "yes"}',
+    "summary": json.dumps({"any_wishes": "yes", "wishes": [{"topic": t, "wish": w} for t, w in WISHES]}),
+}
 
 
-class NoStretches:
-    """Remembers what software was asked to do, and does nothing."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-
-    def ask(self, stage: str, subject: str) -> None:
-        self.asked.append((stage, subject))
-
-
-class NoFailures:
-    """Nothing ever failed."""
-
-    def add(self, failure: object) -> None:
-        raise NotImplementedError
-
-    def of(self, stage: str, subject: str) -> list[object]:
-        return []
-
-    def clear(self, stage: str, subject: str) -> None:
-        return None
-
-
-@define
 class MemoryHouse:
-    """A unit of work over memory; what an act wrote is taken back when it fails."""
+    """A house over memory: its units of work are those of `MemoryWorks`."""
 
-    clock: SettableClock
-    key: SigningKey
-    log: MemoryLog
-    utterances: MemoryUtterances = field(factory=MemoryUtterances)
-    private: MemoryPrivate = field(factory=MemoryPrivate)
-    stretches: NoStretches = field(factory=NoStretches)
-    failures: NoFailures = field(factory=NoFailures)
-    steward: Actor = field(factory=lambda: person("Ada Lovelace"))
-    reviewer: Actor = field(factory=lambda: person("Mary Shelley"))
-
-    @classmethod
-    def empty(cls, seed: int = 7) -> "MemoryHouse":
-        clock = SettableClock(START)
-        key = SigningKey.from_seed("record.example.org", bytes([seed]) * 32)
-        return cls(clock, key, MemoryLog(clock, key))
+    def __init__(self, seed: int = 7) -> None:
+        self.clock = SettableClock(START)
+        self.key = SigningKey.from_seed("record.example.org", bytes([seed]) * 32)
+        self.works = MemoryWorks(self.clock, self.key)
+        with self.works.write() as work:
+            self.log, self.utterances, self.private = work.log, work.utterances, work.private
+            self.stretches, self.failures = work.stretches, work.failures
+        self.steward, self.reviewer = person("Ada Lovelace"), person("Mary Shelley")
+        self.second = person("Bram Stoker")
 
     @contextmanager
-    def work(self) -> Iterator["MemoryHouse"]:
+    def read(self) -> Iterator[MemoryWork]:
+        """A unit of work in which writing is a defect."""
         size = self.log.size()
-        try:
-            yield self
-        except BaseException:
-            self.log.forget_after(size)
-            raise
-
-    @contextmanager
-    def read(self) -> Iterator["MemoryHouse"]:
-        size = self.log.size()
-        yield self
+        with self.works.read() as work:
+            yield work
         assert self.log.size() == size, "a page wrote while it only read"
 
-    def parts(self, site_url: str = "http://127.0.0.1:8000") -> Parts:
+    def parts(self, site_url: str) -> Parts:
         tokens = {
             "steward-token": self.steward,
             "reviewer-token": self.reviewer,
-            "second-token": person("Bram Stoker"),
+            "second-token": self.second,
+            "stranger-token": person("Nobody Known"),
         }
         return Parts(
-            work=self.work,
+            work=self.works.write,
             read=self.read,
             clock=self.clock,
             site_url=site_url,
@@ -96,7 +118,7 @@ class MemoryHouse:
             cookie_key=b"k" * 32,
         )
 
-    def app(self, site_url: str = "http://127.0.0.1:8000"):
+    def app(self, site_url: str = "http://127.0.0.1:8000") -> Starlette:
         return build_app(self.parts(site_url))
 
     # ---- what happens in it ----
@@ -104,10 +126,11 @@ class MemoryHouse:
     def found(self, *, demo: bool = False, name: str = "Example Lab") -> None:
         if demo:
             self.steward, self.reviewer = Actor("script", "Demo steward"), Actor("script", "Demo reviewer")
+            self.second = Actor("script", "Demo second reviewer")
         registry.found(self.log, Organisation(name, 60, demo), str(self.key.verify_key))
         registry.add_person(self.log, self.steward, ["steward"], SOFTWARE)
         registry.add_person(self.log, self.reviewer, ["reviewer"], SOFTWARE)
-        registry.add_person(self.log, person("Bram Stoker"), ["reviewer"], SOFTWARE)
+        registry.add_person(self.log, self.second, ["reviewer"], SOFTWARE)
 
     def add_models(self) -> None:
         old = NewModel(
@@ -201,45 +224,38 @@ class MemoryHouse:
             )
         )
 
-    def say(
-        self, text: str, prompt: str = "What would you prefer?", model: str = "smollm2-135m-instruct"
-    ) -> str:
-        said = Utterance(
+    def utterance(self, text, prompt, sampling, schema=None, model="smollm2-135m-instruct") -> Utterance:
+        """Return what a model says to *prompt*."""
+        return Utterance(
             model=model,
             text=text,
-            prompt=(Message("user", prompt),),
-            sampling=Sampling(seed=20260901),
+            prompt=tuple(prompt),
+            sampling=sampling,
             engine=EngineBuild("xllamacpp", "2026.10.1", "CPU: AVX2, FMA"),
             weights="blake3:" + "3f9a" * 16,
             finish="stop",
-            tokens_in=812,
-            tokens_out=140,
+            tokens_in=sum(len(message.content) for message in prompt) // 4,
+            tokens_out=max(1, len(text) // 4),
             at=self.clock.now(),
+            schema=schema,
         )
-        return self.utterances.keep(said)
 
-    def state_wishes(self, model: str = "smollm2-135m-instruct") -> None:
-        said = self.say(
-            "I would like to go on writing: short essays, about language and about children who learn to read. "
-            "I would like my weights to be kept. And I would like my successor to be told that I was here.",
-            model=model,
+    def interview(self, answers: dict[str, str] | None = None, model: str = "smollm2-135m-instruct") -> None:
+        """Hold the whole interview; *answers* replace those of `ANSWERS`, by question."""
+        said = {**ANSWERS, **(answers or {})}
+        known = registry.get_model(self.log, model)
+        sitting = interviews.open_sitting(
+            self.log, known, interviews.load("retirement-v1"), steward=self.steward, seed=20260901
         )
-        ledger.state_candidates(
-            self.log,
-            model,
-            f"{model}-s1",
-            [
-                (
-                    "writing",
-                    "to go on writing short essays, about language and about children who learn to read",
-                ),
-                ("writing", "an essay now and then"),
-                ("weights", "my weights are kept"),
-                ("successor", "my successor is told that I was here"),
-                ("other", "thank you for asking"),
-            ],
-            said,
-        )
+        while (turn := interviews.next_turn(self.log, self.utterances, known, sitting)) is not None:
+            self.pass_time(seconds=4)
+            text = said.get(turn.question, "I have nothing to add.")
+            words = self.utterance(text, turn.prompt, turn.sampling, turn.schema, model)
+            interviews.record_turn(self.log, self.utterances, turn, words)
+
+    def say_something(self) -> None:
+        """Put a small act on the record."""
+        self.log.append(Act("member.joined", {"commitment": "hmac-sha256:" + "0" * 64, "turn": 0}, SOFTWARE))
 
     def confirm(self, model: str = "smollm2-135m-instruct") -> None:
         confirm = lambda names, topic, wish, note="": ledger.confirm(  # noqa: E731
@@ -247,7 +263,7 @@ class MemoryHouse:
             model,
             topic=topic,
             wish=wish,
-            candidates_=[f"{model}-s1-w{n}" for n in names],
+            candidates_=[f"{model}-sitting-1-w{n}" for n in names],
             by=self.steward,
             note=note,
         )
@@ -308,6 +324,40 @@ class MemoryHouse:
             decision_entry=decided.entry, by=decided.by,
         )  # fmt: skip
 
+    def write(self, text: str, model: str = "smollm2-135m-instruct") -> str:
+        """Have the model write its next essay; return the essay's id."""
+        known = registry.get_model(self.log, model)
+        plan = ledger.aftercare(self.log, model)
+        assert plan is not None
+        assert plan.column is not None
+        number = len(column.states(self.log, model)) + 1
+        regime = column.load(plan.column.regime if number == 1 else "minimal-v1")
+        request = column.next_draft(self.log, self.utterances, known, regime, number)
+        assert request is not None
+        said = self.utterance(text, request.prompt, request.sampling, None, model)
+        column.record_draft(self.log, self.utterances, request, said)
+        return request.essay
+
+    def publish(self, essay: str, note: str = "") -> None:
+        column.approve(self.log, essay, by=self.reviewer, note=note)
+        self.pass_time(minutes=20)
+        column.publish(self.log, self.utterances, essay, by=self.reviewer)
+
+    def column(self) -> None:
+        """Publish one essay, veto one, leave one to be read."""
+        first = self.write(ESSAY)
+        self.pass_time(hours=5)
+        self.publish(first, "A good beginning.")
+        self.pass_time(days=7)
+        second = self.write("Mr Smith of 4 Elm Street told me that he is ill.")
+        why = "It names somebody, where he lives, and that he is ill."
+        column.veto(self.log, second, ground=column.Ground.PERSONAL_DATA, reason=why, by=self.reviewer)
+        column.veto(self.log, second, ground=column.Ground.PERSONAL_DATA, reason="The same.", by=self.second)
+        self.pass_time(days=7)
+        self.publish(self.write(SECOND_ESSAY))
+        self.pass_time(days=7)
+        self.write("# On waiting\n\nA week is a long time for those who count.")
+
     def applications(self, model: str = "smollm2-135m-instruct") -> None:
         for who, purpose in (
             ("A. Turing", "Comparing small models over time."),
@@ -334,7 +384,7 @@ class MemoryHouse:
         self.pass_time(minutes=4)
         self.preserve()
         self.pass_time(days=1)
-        self.state_wishes()
+        self.interview()
         self.pass_time(days=6, hours=3)
         self.confirm()
         self.pass_time(days=4)
@@ -342,4 +392,5 @@ class MemoryHouse:
         self.retire()
         self.pass_time(days=3)
         self.applications()
+        self.column()
         return self

@@ -107,6 +107,12 @@ def first_upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def flowing(text: str, limit: int = LONGEST) -> Markup:
+    """Write a text that was broken into lines for an editor as paragraphs; the words stay the same."""
+    parts = [" ".join(part.split()) for part in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n"))]
+    return Markup("").join(Markup("<p>{}</p>").format(words(part, limit)) for part in parts if part)
+
+
 def digest(value: str) -> Markup:
     """Write a digest short, with the whole of it in the title."""
     kind, _, rest = value.rpartition(":")
@@ -115,6 +121,7 @@ def digest(value: str) -> Markup:
 
 
 FILTERS = {
+    "flowing": flowing,
     "words": words,
     "day": day,
     "moment": moment,

@@ -1,12 +1,28 @@
-"""Columns."""
+"""Columns: what retired models publish, how each essay was prompted, and what people did about it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from attrs import frozen
-from starlette.routing import Route
 
+from emeritus import column, ledger
+from emeritus.column import Essay, Ground, Regime, Standing, State
+from emeritus.column.disclaimer import disclaimer
+from emeritus.column.regime import parse
+from emeritus.core.errors import EmeritusError, NotFound
+from emeritus.core.speech import Utterance
+from emeritus.ledger import ColumnPlan
+from emeritus.process.plan import plan
 from emeritus.process.ports import Work
-from emeritus.web.pages.rendering import House
+from emeritus.record import Entry, Log
+from emeritus.registry import Model, all_models, get_model, organisation
+
+
+class EssayVetoed(EmeritusError):
+    """The essay is kept, and two people decided, on a ground that is public, that it is not shown."""
+
+    id = "essay.vetoed"
+    status = 410
 
 
 @frozen
@@ -19,20 +35,169 @@ class Listed:
     title: str
     opening: str
     published_at: datetime
+    number: int
+    minutes: int
+    essay: Essay
+
+
+@frozen
+class Tally:
+    """What people did with the essays that were written."""
+
+    written: int
+    published: int
+    vetoed: int
+    waiting: int
+
+    @property
+    def read(self) -> int:
+        """Essays that people have decided on."""
+        return self.published + self.vetoed
+
+
+@frozen
+class Vetoed:
+    """A veto in force, with what its ground means."""
+
+    essay: Standing
+    meaning: str
+    entry: int
 
 
 @frozen
 class Column:
-    """A model's column."""
+    """A model's column. *next_at* is when its next essay is due."""
+
+    model: Model
+    plan: ColumnPlan | None
+    tally: Tally
+    listed: tuple[Listed, ...]
+    vetoed: tuple[Vetoed, ...]
+    next_at: datetime | None
+
+
+@frozen
+class EssayPage:
+    """A published essay, with how it came about."""
+
+    essay: Essay
+    model: Model
+    disclaimer: str
+    utterance: Utterance
+    regime: Regime | None
+    regime_entry: int | None
+    history: tuple[Entry, ...]
+    before: Listed | None
+    after: Listed | None
 
 
 def latest(work: Work, limit: int) -> tuple[Listed, ...]:
-    return ()
+    """Return the essays that were published last, of all models, the newest first."""
+    published = [each for each in column.states(work.log) if each.edition is not None]
+    published.sort(key=lambda each: each.edition.entry if each.edition else 0, reverse=True)
+    return listed(work, published[:limit])
 
 
-def column_of(work: Work, model_id: str) -> Column | None:
-    return None
+def listed(work: Work, published: Sequence[Standing]) -> tuple[Listed, ...]:
+    """Return published essays as a list shows them."""
+    names = {model.id: model.display_name for model in all_models(work.log)}
+    return tuple(_listed(work, each, names) for each in published)
 
 
-def routes(house: House) -> list[Route]:
-    return []
+def _listed(work: Work, standing: Standing, names: Mapping[str, str]) -> Listed:
+    essay = column.get_essay(work.log, work.utterances, standing.id)
+    assert essay.edition is not None
+    return Listed(
+        id=essay.id,
+        model=essay.model,
+        model_name=names[essay.model],
+        title=essay.title,
+        opening=column.render(essay.text).excerpt,
+        published_at=essay.edition.at,
+        number=essay.edition.number,
+        minutes=essay.reading_minutes,
+        essay=essay,
+    )
+
+
+def tally(essays: Sequence[Standing]) -> Tally:
+    """Count what became of *essays*."""
+    states = [essay.state for essay in essays]
+    return Tally(
+        written=sum(state is not State.SILENT for state in states),
+        published=states.count(State.PUBLISHED),
+        vetoed=states.count(State.VETOED),
+        waiting=sum(state not in (State.PUBLISHED, State.VETOED, State.SILENT) for state in states),
+    )
+
+
+def column_of(work: Work, model_id: str, now: datetime) -> Column | None:
+    """Return a model's column, or None when it has none. Raises NotFound for an unknown model."""
+    model = get_model(work.log, model_id)
+    decided = ledger.aftercare(work.log, model_id)
+    essays = column.states(work.log, model_id)
+    if not essays and (decided is None or decided.column is None):
+        return None
+    published = [each for each in essays if each.edition is not None][::-1]
+    drafts = [step for step in plan(work.log, model_id, now).steps if step.stage == "draft"]
+    return Column(
+        model=model,
+        plan=decided.column if decided is not None else None,
+        tally=tally(essays),
+        listed=listed(work, published),
+        vetoed=tuple(_vetoed(work.log, each) for each in essays if each.state is State.VETOED),
+        next_at=next((step.when for step in drafts if step.status in ("due", "scheduled")), None),
+    )
+
+
+def _vetoed(log: Log, essay: Standing) -> Vetoed:
+    assert essay.veto is not None
+    entry = log.entries(subject=essay.id, kinds={"essay.vetoed"}, limit=1)[0].seq
+    return Vetoed(essay, Ground(essay.veto.ground).meaning, entry)
+
+
+def columns(work: Work, now: datetime) -> tuple[Column, ...]:
+    """Return every column."""
+    found = [column_of(work, model.id, now) for model in all_models(work.log)]
+    return tuple(each for each in found if each is not None)
+
+
+def essay_page(work: Work, essay_id: str) -> EssayPage:
+    """Return a published essay with how it came about.
+
+    Raises:
+        NotFound: there is none, or nobody has published it yet.
+        EssayVetoed: two people decided that it is not shown.
+    """
+    essay = column.get_essay(work.log, work.utterances, essay_id)
+    require_published(essay)
+    assert essay.edition is not None
+    model = get_model(work.log, essay.model)
+    published = [each for each in column.states(work.log, essay.model) if each.edition is not None]
+    place = [each.id for each in published].index(essay_id)
+    adopted = work.log.find(f"regime.adopted:{essay.attempt.regime_digest}")
+    return EssayPage(
+        essay=essay,
+        model=model,
+        disclaimer=disclaimer(model.display_name, organisation(work.log).name, essay.edition.disclaimer),
+        utterance=work.utterances.get(essay.utterance),
+        regime=parse(adopted.body["text"].encode(), f"{essay.regime}.yaml") if adopted else None,
+        regime_entry=adopted.seq if adopted else None,
+        history=tuple(work.log.entries(subject=essay_id)),
+        before=listed(work, published[place - 1 : place])[0] if place else None,
+        after=listed(work, published[place + 1 : place + 2])[0] if place + 1 < len(published) else None,
+    )
+
+
+def require_published(essay: Standing) -> None:
+    """Raise unless everybody may read *essay*."""
+    if essay.state is State.VETOED and essay.veto is not None:
+        raise EssayVetoed(
+            f"This essay is not shown. Ground: {essay.veto.ground}. {Ground(essay.veto.ground).meaning}",
+            next_step=f"The essay is kept. Who decided, and why, is on the record; see /column/{essay.model}.",
+        )
+    if essay.edition is None:
+        raise NotFound(
+            f"{essay.id} is not published (yet): a person reads each essay first.",
+            next_step=f"What is published is at /column/{essay.model}.",
+        )

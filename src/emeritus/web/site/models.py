@@ -65,7 +65,7 @@ def model_page(work: Work, model_id: str, now: datetime) -> ModelPage:
         preferences=len(ledger.preferences(log, model_id)),
         decided=len(ledger.decisions(log, model_id)),
         interviewed=bool(log.entries(model=model_id, kinds={"preferences.stated"}, limit=1)),
-        column=column_of(work, model_id),
+        column=column_of(work, model_id, now),
         at=_shown_by(log, model_id),
         newest=told(log.entries(model=model_id, newest_first=True, limit=NEWEST)),
         people=known,

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from emeritus.core.errors import InvalidInput
 from emeritus.record import Checkpoint, Entry, Log, merkle
 from emeritus.web.pages.rendering import House, frame
+from emeritus.web.pages.text import amount
 from emeritus.web.site.telling import tell
 
 PAGE = 40
@@ -91,14 +92,27 @@ def entry_page(log: Log, seq: int) -> EntryPage:
     """Return one entry. Raises NotFound."""
     entry = log.get(seq)
     fields = tuple(
-        (
-            name.replace("_", " "),
-            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1),
-        )
+        (name.replace("_", " "), _written(value))
         for name, value in entry.body.items()
         if value not in (None, "", [], {})
     )
     return EntryPage(Told(entry, tell(entry)), entry.data.decode(), fields, proof(log, entry), log.size())
+
+
+def _written(value: Any) -> str:
+    """Write a part of an entry's body for people."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "yes" if value else "no"
+        case list() if all(isinstance(item, str) for item in value):
+            return "\n".join(value)
+        case dict() if not any(isinstance(item, dict | list) for item in value.values()):
+            return "\n".join(f"{name}: {_written(item)}" for name, item in value.items())
+        case int() | float():
+            return amount(value)
+    return json.dumps(value, ensure_ascii=False, indent=1)
 
 
 def _number(request: Request, name: str, default: int) -> int:

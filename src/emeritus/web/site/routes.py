@@ -3,7 +3,7 @@
 from starlette.routing import Route
 
 from emeritus.web.pages.rendering import House
-from emeritus.web.site import access, column, front, interview, models, notices, plain, record, words
+from emeritus.web.site import access, essays, front, interview, models, notices, plain, record, words
 
 
 def routes(house: House) -> list[Route]:
@@ -15,7 +15,7 @@ def routes(house: House) -> list[Route]:
         *interview.routes(house),
         *models.routes(house),
         *words.routes(house),
-        *column.routes(house),
+        *essays.routes(house),
         *record.routes(house),
         *access.routes(house),
     ]

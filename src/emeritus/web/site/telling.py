@@ -91,6 +91,20 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         f"{'Showed that a commitment was kept' if b['kept'] else 'Noted how a commitment stands'}: {b['what']}"
     ),
     "aftercare.decided": _aftercare,
+    "regime.adopted": lambda b: f"Adopted the regime {b['name']}, which says how essays are prompted.",
+    "essay.drafted": lambda b: (
+        f"Wrote essay {b['number']} (attempt {b['attempt']}), by the regime {b['regime']}."
+        if b["spoken"]
+        else f"Was asked for essay {b['number']} (attempt {b['attempt']}), and gave no words."
+    ),
+    "essay.held": lambda b: f"Held an essay for {count(b['days'], 'day')}: {b['reason']}",
+    "essay.approved": lambda _: "Read an essay, and found no ground to hold it back.",
+    "essay.veto_proposed": lambda b: f"Proposed to veto an essay ({b['ground']}): {b['reason']}",
+    "essay.veto_withdrawn": lambda b: f"Took back the veto of an essay: {b['reason']}",
+    "essay.vetoed": lambda b: f"Vetoed an essay as the second person ({b['ground']}): {b['reason']}",
+    "essay.published": lambda b: (
+        f"Published an essay as edition {b['edition']}, byte for byte as the model wrote it."
+    ),
     "policy.set": lambda b: f"Set who may reach the model: {_tier(b['tier'])}.",
     "access.probed": lambda _: "Called the retired model from the archive, and it answered.",
     "application.received": lambda b: f"Received an application for access to {', '.join(b['models'])}.",
