@@ -89,7 +89,7 @@ def publish(home: Home, essay: str) -> None:
     from emeritus.process import publish as stage
 
     with home.open() as house, house.works.write() as work:
-        entry = stage.publish(work, house.clock, essay, by=home.actor())
+        entry = stage.publish(work, essay, by=home.actor())
     click.echo(f"{essay} is edition {entry.body['edition']} (entry {entry.seq}).")
 
 

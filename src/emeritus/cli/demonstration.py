@@ -249,7 +249,7 @@ class Demonstration:
                     work, essay.id, by=REVIEWER, note="Read by a script, which approves everything."
                 )
             if essay.state != "published":
-                publish.publish(work, self.clock, essay.id, by=REVIEWER)
+                publish.publish(work, essay.id, by=REVIEWER)
             _move(self.clock, datetime.now(UTC))
             title = column.get_essay(work.log, work.utterances, essay.id).title
         return f"“{title}”"

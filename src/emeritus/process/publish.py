@@ -45,6 +45,6 @@ def veto(work: Work, essay: str, *, ground: Ground, reason: str, by: Actor) -> E
     return column.veto(work.log, essay, ground=ground, reason=reason, by=by)
 
 
-def publish(work: Work, clock: Clock, essay: str, *, by: Actor) -> Entry:
+def publish(work: Work, essay: str, *, by: Actor) -> Entry:
     """Publish an approved essay, as a named person."""
-    return column.publish(work.log, work.utterances, clock, essay, by=by)
+    return column.publish(work.log, work.utterances, essay, by=by)
