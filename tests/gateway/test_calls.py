@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
@@ -404,3 +405,20 @@ def test_no_key_is_ever_logged(server, house, engine, pool, capfd, caplog):
     for text in (good, wrong, typo, applied["receipt"]):
         assert text not in logged
         assert text[5:30] not in logged
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "x", "", "9" * 40])
+def test_impossible_pages(server, limit):
+    """A page of the list of models has 1 to 1000 of them."""
+    answer = server.http(f"/v1/models?limit={limit}", anthropic_version="2023-06-01")
+    assert (answer.status, answer.json["error"]["code"]) == (400, "request.invalid")
+
+
+def test_one_call_at_a_time_is_not_needed(server, house, key):
+    """Many callers at once are all answered, and each is counted exactly."""
+    with ThreadPoolExecutor(24) as callers:
+        answers = list(callers.map(lambda number: chat(server, key, stream=number % 2 == 0), range(48)))
+    assert {answer.status for answer in answers} == {200}
+    one = chat(server, key).json["usage"]["total_tokens"]
+    assert house.usage.totals().tokens == 49 * one
+    assert len({answer.headers["request-id"] for answer in answers}) == 48
