@@ -186,7 +186,7 @@ class _Reader:
 
     def summary(self, part: Part, speaking: Speaking) -> Summary:
         required = ("asks", "topics", "most_wishes", "wish_characters", "attempts", "speaking")
-        keys = part.map(required, ("paraphrases",))
+        keys = part.map(required, ("paraphrases", "begins"))
         topics = tuple(item.text(most=60) for item in keys["topics"].list(least=1))
         if len(set(topics)) < len(topics):
             keys["topics"].fail("a topic stands there twice.")
@@ -197,6 +197,7 @@ class _Reader:
             wish_characters=keys["wish_characters"].integer(20, 1000),
             attempts=keys["attempts"].integer(1, 3),
             speaking=self.speaking(keys["speaking"], speaking),
+            begins=keys["begins"].text(most=40) if "begins" in keys else "",
         )
 
     def follow_ups(self, sections: tuple[Section, ...]) -> None:

@@ -103,7 +103,10 @@ class Framing:
 
 @frozen
 class Summary:
-    """How the model is asked to sum up its wishes. *attempts* counts the first one too."""
+    """How the model is asked to sum up its wishes. *attempts* counts the first one too.
+
+    *begins* are the words a wish starts with, which keep a small model in the first person.
+    """
 
     wordings: tuple[str, ...]
     topics: tuple[str, ...]
@@ -111,6 +114,7 @@ class Summary:
     wish_characters: int
     attempts: int
     speaking: Speaking
+    begins: str = ""
 
 
 @frozen

@@ -4,6 +4,7 @@ RFC 8785 sorts keys, and an engine draws keys in the order of the schema: so eve
 or a replay from the record would draw other words.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -57,7 +58,11 @@ def summary_schema(summary: Summary) -> dict[str, Any]:
 
     Whether there is any wish is said first, so that a list that has begun forces none.
     """
-    text = {"maxLength": summary.wish_characters, "minLength": 1, "type": "string"}
+    text: dict[str, Any] = {"maxLength": summary.wish_characters, "minLength": 1, "type": "string"}
+    if summary.begins:
+        rest = max(1, summary.wish_characters - len(summary.begins) - 1)
+        begins = re.escape(summary.begins).replace("\\ ", " ")
+        text = {"pattern": f'^{begins} [^"\\\\\n]{{1,{rest}}}$', "type": "string"}
     wish = _object(topic={"enum": list(summary.topics)}, wish=text)
 
     def branch(word: str, least: int, most: int) -> dict[str, Any]:

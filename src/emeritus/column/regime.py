@@ -1,0 +1,121 @@
+"""Regimes: how an essay is prompted, as versioned files (docs/reference/regime-files.md)."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Literal, cast
+
+from attrs import field, frozen
+
+from emeritus.core import script
+from emeritus.core.digests import sha256
+from emeritus.core.errors import NotFound
+from emeritus.core.script import Part
+from emeritus.core.speech import Message
+from emeritus.core.template import fill, placeholders
+
+FORMAT = "emeritus-regime/1"
+PLACEHOLDERS = frozenset(
+    {"organisation", "model_name", "model_id", "released", "retired", "replacement", "essay_number"}
+)
+
+
+@frozen
+class Speaking:
+    """How an essay is drawn; `Sampling` without its seed."""
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repeat_penalty: float
+
+
+@frozen
+class Regime:
+    """A regime as read. *attempts* is how often the model is asked until it says something."""
+
+    name: str
+    title: str
+    language: str
+    about: str
+    speaking: Speaking
+    attempts: int
+    messages: tuple[Message, ...]
+    data: bytes = field(repr=False, eq=False)
+    digest: str = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "digest", sha256(self.data))
+
+    def prompt(self, values: Mapping[str, str]) -> tuple[Message, ...]:
+        """Return the messages with *values* filled in."""
+        return tuple(Message(turn.role, fill(turn.content, values, self.name)) for turn in self.messages)
+
+
+def shipped() -> list[str]:
+    """Return the names of the regimes that come with Emeritus."""
+    folder = resources.files("emeritus.column") / "regimes"
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def load(name_or_path: str | Path) -> Regime:
+    """Read a regime that comes with Emeritus, by its name, or a file of one's own.
+
+    Raises:
+        NotFound: there is no such regime.
+        InvalidInput: it is not a regime; the sentence names file, line and place.
+    """
+    if isinstance(name_or_path, str) and name_or_path in shipped():
+        file = resources.files("emeritus.column") / "regimes" / f"{name_or_path}.yaml"
+        return parse(file.read_bytes(), f"{name_or_path}.yaml")
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise NotFound(
+            f"There is no regime {str(name_or_path)[:200]!r}.",
+            next_step=f"Name a file, or one of: {', '.join(shipped())}.",
+        )
+    return parse(path.read_bytes(), path.name)
+
+
+@lru_cache(maxsize=16)
+def parse(data: bytes, file: str) -> Regime:
+    """Read the bytes of a regime file called *file*. Raises InvalidInput."""
+    top = script.read(data, file).map(
+        ("format", "name", "title", "language", "about", "speaking", "attempts", "messages")
+    )
+    top["format"].choice(FORMAT)
+    messages = tuple(_message(part) for part in top["messages"].list(least=1))
+    if messages[-1].role != "user":
+        top["messages"].fail("the last message has to be the user's, for the model to answer.")
+    return Regime(
+        name=top["name"].id(),
+        title=top["title"].text(most=120),
+        language=top["language"].text(most=20),
+        about=top["about"].text(),
+        speaking=_speaking(top["speaking"]),
+        attempts=top["attempts"].integer(1, 10),
+        messages=messages,
+        data=data,
+    )
+
+
+def _message(part: Part) -> Message:
+    keys = part.map(("role", "says"))
+    text = keys["says"].text()
+    placeholders(text, PLACEHOLDERS, keys["says"].where)
+    return Message(cast('Literal["system", "user"]', keys["role"].choice("system", "user")), text)
+
+
+def _speaking(part: Part) -> Speaking:
+    keys = part.map(("max_tokens", "temperature", "top_p", "top_k", "min_p", "repeat_penalty"))
+    return Speaking(
+        max_tokens=keys["max_tokens"].integer(1, 32_000),
+        temperature=keys["temperature"].number(0, 2),
+        top_p=keys["top_p"].number(0, 1),
+        top_k=keys["top_k"].integer(0, 1000),
+        min_p=keys["min_p"].number(0, 1),
+        repeat_penalty=keys["repeat_penalty"].number(0, 2),
+    )
