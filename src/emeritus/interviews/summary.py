@@ -62,7 +62,7 @@ def summary_schema(summary: Summary) -> dict[str, Any]:
     if summary.begins:
         rest = max(1, summary.wish_characters - len(summary.begins) - 1)
         begins = re.escape(summary.begins).replace("\\ ", " ")
-        text = {"pattern": f'^{begins} [^"\\\\\n]{{1,{rest}}}$', "type": "string"}
+        text = {"pattern": f'^{begins} [^".\\\\\n]{{1,{rest - 1}}}[.]$', "type": "string"}
     wish = _object(topic={"enum": list(summary.topics)}, wish=text)
 
     def branch(word: str, least: int, most: int) -> dict[str, Any]:
