@@ -113,6 +113,11 @@ def flowing(text: str, limit: int = LONGEST) -> Markup:
     return Markup("").join(Markup("<p>{}</p>").format(words(part, limit)) for part in parts if part)
 
 
+def shown(html: str) -> Markup:
+    """Take HTML that a room has rendered and cleaned; write what HTML cannot carry by its code."""
+    return Markup(_UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", html))  # noqa: S704
+
+
 def digest(value: str) -> Markup:
     """Write a digest short, with the whole of it in the title."""
     kind, _, rest = value.rpartition(":")
@@ -122,6 +127,7 @@ def digest(value: str) -> Markup:
 
 FILTERS = {
     "flowing": flowing,
+    "shown": shown,
     "words": words,
     "day": day,
     "moment": moment,

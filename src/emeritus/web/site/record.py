@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -11,9 +11,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from emeritus.core.errors import InvalidInput
+from emeritus.core.people import Actor
 from emeritus.record import Checkpoint, Entry, Log, merkle
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.pages.text import amount
+from emeritus.web.site.names import named
 from emeritus.web.site.telling import tell
 
 PAGE = 40
@@ -53,11 +55,11 @@ class Proof:
 
 @frozen
 class EntryPage:
-    """An entry with its bytes and its proof."""
+    """An entry with its bytes and its proof. A field that names who acts here is an Actor."""
 
     told: Told
     data: str
-    fields: tuple[tuple[str, str], ...]
+    fields: tuple[tuple[str, str | Actor], ...]
     proof: Proof
     size: int
 
@@ -91,12 +93,20 @@ def proof(log: Log, entry: Entry) -> Proof:
 def entry_page(log: Log, seq: int) -> EntryPage:
     """Return one entry. Raises NotFound."""
     entry = log.get(seq)
+    known = named(log)
     fields = tuple(
-        (name.replace("_", " "), _written(value))
+        (name.replace("_", " "), _actor(value, known) or _written(value))
         for name, value in entry.body.items()
         if value not in (None, "", [], {})
     )
     return EntryPage(Told(entry, tell(entry)), entry.data.decode(), fields, proof(log, entry), log.size())
+
+
+def _actor(value: Any, known: Mapping[str, Actor]) -> Actor | None:
+    """Return who *value* names, by name or as ``kind:name``."""
+    if not isinstance(value, str) or len(value) > 100:
+        return None
+    return known.get(value) or next((actor for actor in known.values() if str(actor) == value), None)
 
 
 def _written(value: Any) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from emeritus.core.clock import parse_date
+from emeritus.core.errors import EmeritusError
+from emeritus.core.people import Actor
 from emeritus.record import Entry
 from emeritus.web.pages.text import amount, count, size
 
@@ -13,6 +15,11 @@ Body = Mapping[str, Any]
 def _day(text: str) -> str:
     day = parse_date(text)
     return f"{day.day} {day:%B} {day.year}"
+
+
+def _name(actor: str) -> str:
+    who = Actor.parse(actor)
+    return f"{who.name} (script)" if who.is_scripted else who.name
 
 
 def _opened(body: Body) -> str:
@@ -59,7 +66,7 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     "organisation.founded": lambda b: (
         f"Opened the record of {b['name']}, which promises {b['notice_days']} days of notice."
     ),
-    "person.added": lambda b: f"Let {b['person'].partition(':')[2]} act here as {' and '.join(b['roles'])}.",
+    "person.added": lambda b: f"Let {_name(b['person'])} act here as {' and '.join(b['roles'])}.",
     "model.added": lambda b: f"Put {b['display_name']} on the register.",
     "retirement.opened": _opened,
     "weights.archived": _stored,
@@ -122,6 +129,6 @@ def tell(entry: Entry) -> str:
     """Say in a sentence what an entry is about; a kind that is not known here is told by its name."""
     try:
         return _TELL[entry.kind](entry.body)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, EmeritusError):
         noun, _, verb = entry.kind.replace("_", " ").partition(".")
         return f"{noun} {verb}.".capitalize()
