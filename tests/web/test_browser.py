@@ -81,7 +81,7 @@ def test_nothing_needs_a_script(new_house, serving, open_page):
         page.get_by_role("link", name="Apply for access").click()
         page.get_by_label("Who applies").fill("Ada")
         page.get_by_label("How to reach you").fill("ada@example.org")
-        page.get_by_label("What for").fill("To compare.")
+        page.get_by_role("textbox", name="What for").fill("To compare.")
         page.get_by_role("button", name="Send the application").click()
         assert "Your application is received" in page.content()
         sign_in(page, url)

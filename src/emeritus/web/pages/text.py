@@ -18,6 +18,9 @@ _UNSEEN = re.compile(
 )
 
 
+_HEADING = re.compile(r"<(?P<end>/?)h(?P<level>[1-6])>")
+
+
 def words(text: str, limit: int = LONGEST) -> Markup:
     """Return *text* as it was written, for a page: escaped, what cannot be seen made visible, cut at *limit*."""
     kept = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -113,9 +116,22 @@ def flowing(text: str, limit: int = LONGEST) -> Markup:
     return Markup("").join(Markup("<p>{}</p>").format(words(part, limit)) for part in parts if part)
 
 
-def shown(html: str) -> Markup:
-    """Take HTML that a room has rendered and cleaned; write what HTML cannot carry by its code."""
-    return Markup(_UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", html))  # noqa: S704
+def shown(html: str, top: int = 2) -> Markup:
+    """Take HTML that a room has rendered and cleaned, and fit it into a page.
+
+    Its headings begin at level *top* and skip none; what HTML cannot carry is written by its code.
+    """
+    levels: list[str] = []
+
+    def fitted(found: re.Match[str]) -> str:
+        if not found["end"]:
+            while levels and levels[-1] >= found["level"]:
+                levels.pop()
+            levels.append(found["level"])
+        return f"<{found['end']}h{min(6, top - 1 + len(levels))}>"
+
+    visible = _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", html)
+    return Markup(_HEADING.sub(fitted, visible))  # noqa: S704
 
 
 def digest(value: str) -> Markup:
