@@ -1,6 +1,8 @@
 """`emeritus work`: do what software is due to do."""
 
+import signal
 import time
+from types import FrameType
 
 import click
 
@@ -14,6 +16,7 @@ from emeritus.cli.progress import Bars
 def command(home: Home, until_idle: bool) -> None:
     """Run stretches of software's work: archive, interview, retire, probe, draft. Stop with Ctrl-C."""
     failed: list[str] = []
+    signal.signal(signal.SIGTERM, _stop)
 
     def on_failure(stage: str, subject: str, why: Exception) -> None:
         failed.append(f"{stage} of {subject}: {why}")
@@ -32,3 +35,8 @@ def command(home: Home, until_idle: bool) -> None:
         click.echo("  → See `emeritus status`; try again now with `emeritus resume MODEL`.", err=True)
         raise click.exceptions.Exit(7)
     click.echo("Nothing is due.")
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    """Stop as on Ctrl-C: what is under way is given a moment, and the engines are ended."""
+    raise KeyboardInterrupt

@@ -21,6 +21,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from emeritus.core.errors import Unavailable
 from emeritus.engine.names import APPLICATION, APPLICATION_VERSION, QUEUE, WORKFLOW, system_url, workflow_id
 from emeritus.process.ports import Parts
+from emeritus.process.reach import answer_applications
 from emeritus.process.stretch import STRIDES, due, note_failure
 
 log = structlog.get_logger(__name__)
@@ -174,6 +175,7 @@ class Engine:
         if self._stopping.is_set():
             return 0
         self._take_over()
+        answer_applications(self._parts)
         with self._parts.work() as work:
             steps = due(work, self._parts.clock.now())
         for step in steps:

@@ -59,6 +59,7 @@ class MemoryWorks:
 
     def __init__(self, clock: Clock, key: SigningKey) -> None:
         self._lock = threading.RLock()
+        self._busy = False
         self._work = MemoryWork(
             MemoryLog(clock, key),
             MemoryUtterances(),
@@ -73,6 +74,9 @@ class MemoryWorks:
     def write(self) -> Iterator[MemoryWork]:
         """Yield a unit of work; one at a time."""
         with self._lock:
+            if self._busy:
+                raise RuntimeError("a unit of work inside another would wait for itself")
+            self._busy = True
             work = self._work
             size = work.log.size()
             others = (
@@ -91,5 +95,7 @@ class MemoryWorks:
                 for each, state in zip(others, before, strict=True):
                     vars(each).update(state)
                 raise
+            finally:
+                self._busy = False
 
     read = write

@@ -1,8 +1,10 @@
 """Reach: the retired model is called once, from the archive, to show that it can be reached as decided."""
 
 import hashlib
+from datetime import timedelta
 
 from emeritus import ledger
+from emeritus.access.grants import grant_due
 from emeritus.core.people import SOFTWARE
 from emeritus.core.speech import Message, Sampling
 from emeritus.process.ports import Parts
@@ -11,6 +13,16 @@ from emeritus.record import Act
 from emeritus.registry import get_model
 
 _GREETING = "Hello. This is a short call to check that you can be reached. Please greet us."
+
+
+GRANT_AFTER = timedelta(hours=48)
+"""An application that nothing speaks against is granted after so long, if nobody was quicker."""
+
+
+def answer_applications(parts: Parts) -> int:
+    """Grant what has waited for `GRANT_AFTER` and what nothing speaks against; return how many."""
+    with parts.work() as work:
+        return len(grant_due(work.log, parts.clock, GRANT_AFTER))
 
 
 def stride(parts: Parts, model_id: str) -> bool:

@@ -10,6 +10,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from emeritus.core.errors import Unavailable
+from emeritus.voices import hang_up
 from emeritus.web.gateway import create_gateway
 from emeritus.web.gateway.parts import Parts as GatewayParts
 from emeritus.web.pages.app import build_app
@@ -33,9 +34,16 @@ def application(house: House, *, engine: "Engine | None" = None, site_url: str |
         finally:
             if engine is not None:
                 engine.close()
+            await hang_up()
 
     gateway = create_gateway(
-        GatewayParts(work=house.works.write, pool=house.pool, clock=house.clock, site_url=site)
+        GatewayParts(
+            work=house.works.write,
+            read=house.works.read,
+            pool=house.pool,
+            clock=house.clock,
+            site_url=site,
+        )
     )
     pages = PageParts(
         work=house.works.write,

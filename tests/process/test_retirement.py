@@ -1,0 +1,179 @@
+"""One retirement from notice to essay, with software and people taking turns."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from emeritus import column, ledger
+from emeritus.core.errors import Conflict, EmeritusError, NotPermitted, Unavailable
+from emeritus.core.people import SOFTWARE, Actor, person
+from emeritus.process import decide, publish
+from emeritus.process.announce import announce
+from emeritus.process.preserve import manifest_of, weights_path
+from emeritus.process.retire import stride as carry_out
+from emeritus.process.revisit import show
+from emeritus.process.stretch import due, forgive, note_failure
+from emeritus.record import verify_log
+from emeritus.registry import State, get_model
+
+from .conftest import ADA, KEY, MODEL, RAY, Retirement
+
+WEEKS = ledger.ColumnPlan(weeks=2)
+
+
+def test_a_whole_retirement(retirement: Retirement) -> None:
+    """Each stage follows from the one before; software stops wherever a person has to act."""
+    retirement.register()
+    assert retirement.plan().steps == (), "nothing happens before somebody announces it"
+    retirement.announce()
+    assert retirement.software() == ["preserve", "interview"]
+    assert retirement.status("confirm") == "waiting"
+    retirement.clock.advance(timedelta(days=30))
+    assert retirement.software() == [], "software waits for a steward, for as long as it takes"
+    retirement.decide(column=WEEKS)
+    step = retirement.plan().step("retire")
+    assert (step.status, step.when) == ("scheduled", datetime(2026, 4, 5, tzinfo=UTC))
+    assert retirement.software() == [], "the day has not come"
+    retirement.clock.set(datetime(2026, 4, 5, 0, 0, 1, tzinfo=UTC))
+    assert retirement.software() == ["retire", "reach", "draft"]
+    with retirement.work() as work:
+        assert get_model(work.log, MODEL).state is State.RETIRED
+        essay = column.states(work.log, MODEL)[0]
+    assert retirement.plan().step("review").subject == essay.id
+    with retirement.work() as work:
+        with pytest.raises(Conflict):
+            publish.publish(work, essay.id, by=RAY)
+        publish.approve(work, essay.id, by=RAY)
+        publish.publish(work, essay.id, by=RAY)
+    assert retirement.software() == [], "the next essay is due in a week, not now"
+    retirement.clock.advance(timedelta(days=7))
+    assert retirement.software() == ["draft"]
+    with retirement.work() as work:
+        second = column.states(work.log, MODEL)[1].id
+        publish.approve(work, second, by=RAY)
+        publish.publish(work, second, by=RAY)
+    retirement.clock.advance(timedelta(days=70))
+    assert retirement.software() == [], "the column runs for as many weeks as was decided"
+    with retirement.work() as work:
+        rows = [entry.data for entry in work.log.entries()]
+        note = [work.log.signed_checkpoint()]
+        assert list(verify_log(rows, note, [KEY.verify_key], work.utterances, stored=work.log)) == []
+        assert manifest_of(work.log, retirement.parts, MODEL).size == retirement.weights.stat().st_size
+    path, digest = weights_path(retirement.parts, MODEL)
+    assert path.read_bytes() == retirement.weights.read_bytes()
+    assert path != retirement.weights, "after its retirement it speaks from the archive"
+    assert digest.startswith("sha256:")
+
+
+def test_a_model_that_is_only_known_by_a_remote_is_retired_too(retirement: Retirement) -> None:
+    """Everything but the archive works for it."""
+    retirement.register(held=False)
+    retirement.announce()
+    assert retirement.software() == ["interview"]
+    assert retirement.status("preserve") == "skipped"
+    retirement.decide(tier="none")
+    retirement.clock.advance(timedelta(days=91))
+    assert retirement.software() == ["retire"]
+    assert retirement.status("reach") == "skipped"
+    assert retirement.status("draft") == "skipped"
+    with retirement.work() as work, pytest.raises(Conflict, match="held elsewhere"):
+        manifest_of(work.log, retirement.parts, MODEL)
+
+
+def test_it_is_not_retired_before_its_wishes_are_answered(retirement: Retirement) -> None:
+    """The day comes, the decisions do not: it stays deprecated, and the plan says loudly what is missing."""
+    retirement.register()
+    retirement.announce()
+    retirement.software()
+    retirement.clock.advance(timedelta(days=200))
+    assert retirement.software() == []
+    assert retirement.plan().step("retire").late
+    with pytest.raises(Conflict, match="not decided on yet"):
+        carry_out(retirement.parts, MODEL)
+    with retirement.work() as work:
+        assert get_model(work.log, MODEL).state is State.DEPRECATED
+    retirement.decide()
+    assert retirement.software() == ["retire", "reach"]
+
+
+@pytest.mark.parametrize("nobody", [SOFTWARE, person("Mallory"), RAY, Actor("model", MODEL)])
+def test_law_3_only_the_right_person_acts(retirement: Retirement, nobody: Actor) -> None:
+    """Announcing, confirming, deciding and vouching are acts of a steward, by name."""
+    retirement.register()
+    retirement.announce()
+    retirement.software()
+    now = retirement.clock.now()
+    with pytest.raises(NotPermitted), retirement.work() as work:
+        announce(
+            work, retirement.clock, MODEL, on=now.date() + timedelta(99), replacement=None, why="x", by=nobody
+        )
+    with pytest.raises(NotPermitted), retirement.work() as work:
+        decide.settle(work, MODEL, by=nobody, set_aside="x")
+    with pytest.raises(NotPermitted), retirement.work() as work:
+        decide.decide_aftercare(
+            work, MODEL, tier="none", reason="x", review_on=now.date(), column=None, by=nobody, now=now
+        )
+    with pytest.raises(EmeritusError), retirement.work() as work:
+        show(work, MODEL, "c", what="x", source="y", kept=True, by=nobody)
+
+
+def test_an_engine_that_dies_in_mid_answer_leaves_no_half_turn(retirement: Retirement) -> None:
+    """The stride fails with a clear error, nothing of the answer is kept, and the next try goes on."""
+    retirement.register()
+    retirement.announce()
+    with retirement.work() as work:
+        assert [step.stage for step in due(work, retirement.clock.now())] == ["preserve"]
+    from emeritus.process.stretch import STRIDES
+
+    while STRIDES["preserve"](retirement.parts, MODEL):
+        pass
+    assert STRIDES["interview"](retirement.parts, MODEL)
+    retirement.voice.die_next()
+    with retirement.work() as work:
+        before = (work.log.size(), len(list(work.utterances.ids())))
+    with pytest.raises(Unavailable) as caught:
+        STRIDES["interview"](retirement.parts, MODEL)
+    with retirement.work() as work:
+        assert (work.log.size(), len(list(work.utterances.ids()))) == before
+    note_failure(retirement.parts, "interview", MODEL, caught.value)
+    assert retirement.software() == [], "the next try waits a little"
+    with retirement.work() as work:
+        assert work.failures.of("interview", MODEL)[0].error == caught.value.id
+        assert [step.stage for step in forgive(work, MODEL, retirement.clock.now())] == ["interview"]
+    assert retirement.software() == ["interview"]
+
+
+def test_waiting_doubles_up_to_six_hours(retirement: Retirement) -> None:
+    """A step that keeps failing is tried ever more rarely, and never given up."""
+    retirement.register()
+    retirement.announce()
+    waits = []
+    for _ in range(14):
+        note_failure(retirement.parts, "preserve", MODEL, RuntimeError("disk on fire"))
+        waited = timedelta()
+        while True:
+            with retirement.work() as work:
+                if due(work, retirement.clock.now()):
+                    break
+            retirement.clock.advance(timedelta(minutes=1))
+            waited += timedelta(minutes=1)
+        waits.append(waited)
+    assert waits[:4] == [timedelta(minutes=m) for m in (1, 2, 4, 8)]
+    assert waits[-1] == timedelta(hours=6)
+    with retirement.work() as work:
+        assert "disk on fire" in work.failures.of("preserve", MODEL)[-1].sentence
+
+
+def test_evidence_is_for_commitments_that_were_made(retirement: Retirement) -> None:
+    """A steward shows how a commitment stands; the plan counts what is open and what is overdue."""
+    retirement.register()
+    retirement.announce()
+    retirement.software()
+    retirement.decide()
+    with retirement.work() as work:
+        promises = [p for d in ledger.decisions(work.log, MODEL).values() for p in d.commitments]
+        assert len(promises) == 2
+        show(work, MODEL, promises[0].id, what="done", source="/record/9", kept=True, by=ADA)
+    retirement.clock.set(datetime(2027, 2, 1, tzinfo=UTC))
+    step = retirement.plan().step("revisit")
+    assert (step.late, step.says) == (True, "1 commitment overdue: do it")
