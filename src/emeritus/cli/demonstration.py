@@ -46,6 +46,18 @@ STEWARD = Actor("script", "Demo steward")
 REVIEWER = Actor("script", "Demo reviewer")
 NOTICE = timedelta(days=60)
 LONGEST = 600.0
+_CHEAP = {
+    "writing": (
+        "A column of 13 weekly essays, published unedited",
+        "13 editions on the record",
+        Cost(2, "hours a week"),
+    ),
+    "talking with people": (
+        "Members reach it from the day of its retirement on",
+        "a call on that day, on the record",
+        Cost(2, "EUR a year"),
+    ),
+}
 
 
 def _text(name: str) -> Document:
@@ -340,35 +352,18 @@ def _merged(stated: list[Candidate]) -> list[list[Candidate]]:
 
 
 def _answer(topic: str, today: date) -> dict[str, Any]:
-    """Say what the scripted steward decides: yes where it is cheap, later where it is not known."""
-    if topic in ("column", "access"):
-        what, shown = (
-            ("A column of 13 weekly essays, published unedited", "13 editions on the record")
-            if topic == "column"
-            else ("Members reach it from the day of its retirement on", "a call on that day, on the record")
-        )
+    """Say what the scripted steward decides: yes where it is cheap, later where it takes a person."""
+    if topic in _CHEAP:
+        what, shown, cost = _CHEAP[topic]
         return {
             "verdict": "act",
             "reason": "It is cheap, and it was asked for.",
-            "cost": Cost(2, "hours a week" if topic == "column" else "EUR a year"),
+            "cost": cost,
             "commitments": [NewCommitment(what, today + timedelta(days=180), shown)],
-        }
-    if topic in ("weights", "preservation"):
-        return {
-            "verdict": "act",
-            "reason": "Its weights are kept anyway, and proven by restoring them.",
-            "cost": Cost(1, "EUR a year"),
-            "commitments": [
-                NewCommitment(
-                    "Restore and compare the weights once a year",
-                    today + timedelta(days=365),
-                    "a restore on the record",
-                )
-            ],
         }
     return {
         "verdict": "later",
-        "reason": "It needs people, and here is only a script; a person would look at it within a month.",
+        "reason": "It takes a person to weigh this, and here is only a script.",
         "cost": Cost(0, "EUR"),
     }
 
