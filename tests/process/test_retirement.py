@@ -1,22 +1,26 @@
 """One retirement from notice to essay, with software and people taking turns."""
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from attrs import evolve
 
 from emeritus import column, ledger
 from emeritus.core.errors import Conflict, EmeritusError, NotPermitted, Unavailable
 from emeritus.core.people import SOFTWARE, Actor, person
+from emeritus.core.speech import Message, Sampling, Speaker, Utterance
 from emeritus.process import decide, publish
 from emeritus.process.announce import announce
 from emeritus.process.preserve import manifest_of, weights_path
 from emeritus.process.retire import stride as carry_out
 from emeritus.process.revisit import show
-from emeritus.process.stretch import due, forgive, note_failure
+from emeritus.process.stretch import STRIDES, due, forgive, note_failure
 from emeritus.record import verify_log
 from emeritus.registry import State, get_model
 
-from .conftest import ADA, KEY, MODEL, RAY, Retirement
+from .conftest import ADA, KEY, MODEL, RAY, FakeVoices, Retirement
 
 WEEKS = ledger.ColumnPlan(weeks=2)
 
@@ -123,8 +127,6 @@ def test_an_engine_that_dies_in_mid_answer_leaves_no_half_turn(retirement: Retir
     retirement.announce()
     with retirement.work() as work:
         assert [step.stage for step in due(work, retirement.clock.now())] == ["preserve"]
-    from emeritus.process.stretch import STRIDES
-
     while STRIDES["preserve"](retirement.parts, MODEL):
         pass
     assert STRIDES["interview"](retirement.parts, MODEL)
@@ -177,3 +179,51 @@ def test_evidence_is_for_commitments_that_were_made(retirement: Retirement) -> N
     retirement.clock.set(datetime(2027, 2, 1, tzinfo=UTC))
     step = retirement.plan().step("revisit")
     assert (step.late, step.says) == (True, "1 commitment overdue: do it")
+
+
+class Interrupted:
+    """A speaker that is overtaken: while it speaks, another worker takes the same turn."""
+
+    def __init__(self, inner: Speaker, meanwhile: Callable[[], object]) -> None:
+        self._inner = inner
+        self._meanwhile = meanwhile
+
+    def speak(
+        self,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        *,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Utterance:
+        self._meanwhile()
+        return self._inner.speak(prompt, sampling, schema=schema)
+
+
+@pytest.mark.parametrize("stage", ["interview", "draft"])
+def test_a_worker_that_was_thought_dead_may_be_quicker(retirement: Retirement, stage: str) -> None:
+    """Two workers at one turn: the first answer stands, the other is not kept, and nobody fails."""
+    retirement.register()
+    retirement.announce()
+    if stage == "draft":
+        retirement.software()
+        retirement.decide(column=WEEKS)
+        retirement.clock.advance(timedelta(days=91))
+        for name in ("retire", "reach"):
+            STRIDES[name](retirement.parts, MODEL)
+    else:
+        while STRIDES["preserve"](retirement.parts, MODEL):
+            pass
+    quick = retirement.parts
+
+    def meanwhile() -> None:
+        STRIDES[stage](quick, MODEL)
+        retirement.clock.advance(timedelta(seconds=2))
+
+    slow = evolve(quick, voices=FakeVoices(Interrupted(retirement.voice, meanwhile)))
+    assert STRIDES[stage](slow, MODEL)
+    kind = "sitting.turn" if stage == "interview" else "essay.drafted"
+    with retirement.work() as work:
+        entries = work.log.entries(kinds={kind})
+        assert len(entries) == 1
+        said = {entry.body["utterance"] for entry in work.log.entries() if entry.body.get("utterance")}
+        assert set(work.utterances.ids()) == said

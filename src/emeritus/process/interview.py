@@ -1,6 +1,7 @@
 """Interview: the model is asked, from the restored archive, about its retirement and its wishes."""
 
 import hashlib
+from contextlib import suppress
 
 from emeritus import interviews
 from emeritus.core.errors import Conflict
@@ -29,7 +30,8 @@ def stride(parts: Parts, model_id: str) -> bool:
         return False
     _tell(parts, sitting, turn)
     said = parts.voices.speaker(model_id).speak(turn.prompt, turn.sampling, schema=turn.schema)
-    with parts.work() as work:
+    # A worker that was thought dead may have been quicker: its turn stands, and this one is not kept.
+    with suppress(Conflict), parts.work() as work:
         interviews.record_turn(work.log, work.utterances, turn, said)
     return True
 

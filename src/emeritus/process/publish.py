@@ -1,8 +1,11 @@
 """Publish: software drafts an essay when one is due; a person reads it, and a person publishes it."""
 
+from contextlib import suppress
+
 from emeritus import column, ledger
 from emeritus.column import Ground
 from emeritus.core.clock import Clock
+from emeritus.core.errors import Conflict
 from emeritus.core.people import Actor
 from emeritus.process.plan import asks_again, plan
 from emeritus.process.ports import Parts, Work
@@ -25,7 +28,8 @@ def stride(parts: Parts, model_id: str) -> bool:
         return False
     parts.watch(DRAFT, model_id, request.attempt - 1, regime.attempts, f"essay {number}")
     said = parts.voices.speaker(model_id).speak(request.prompt, request.sampling)
-    with parts.work() as work:
+    # A worker that was thought dead may have been quicker: its draft stands, and this one is not kept.
+    with suppress(Conflict), parts.work() as work:
         column.record_draft(work.log, work.utterances, request, said)
     return True
 
