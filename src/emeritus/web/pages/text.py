@@ -134,6 +134,11 @@ def shown(html: str, top: int = 2) -> Markup:
     return Markup(_HEADING.sub(fitted, visible))  # noqa: S704
 
 
+def drop_cap(html: str) -> bool:
+    """Tell whether a text begins with a word whose first letter can be set large by itself."""
+    return re.match(r"<p>[^\W\d_][\w ]", html) is not None
+
+
 def digest(value: str) -> Markup:
     """Write a digest short, with the whole of it in the title."""
     kind, _, rest = value.rpartition(":")
@@ -155,4 +160,4 @@ FILTERS = {
     "digest": digest,
     "first_upper": first_upper,
 }
-TESTS = {"longer": longer}
+TESTS = {"longer": longer, "drop_cap": drop_cap}

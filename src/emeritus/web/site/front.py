@@ -59,6 +59,11 @@ def _promised(log: Log) -> int | None:
         return None
 
 
+def of_them(value: int) -> str:
+    """Write how many of some: none, one, or more of them."""
+    return "none of them" if value == 0 else count(value, "of them", "of them")
+
+
 def figures(log: Log, models: list[Model]) -> tuple[str, ...]:
     """Say what the record adds up to; nothing here is written by hand."""
     retired = [model for model in models if model.state is State.RETIRED]
@@ -74,14 +79,12 @@ def figures(log: Log, models: list[Model]) -> tuple[str, ...]:
     answered = [d for model in models for d in ledger.decisions(log, model.id).values()]
     if answered:
         acted = sum(decision.verdict == "act" for decision in answered)
-        said.append(
-            f"{count(len(answered), 'preference')} answered, {count(acted, 'of them', 'of them')} by acting."
-        )
+        said.append(f"{count(len(answered), 'preference')} answered, {of_them(acted)} by acting.")
     promises = [promise for decision in answered for promise in decision.commitments]
     if promises:
         kept_promises = sum(promise.kept_at is not None for promise in promises)
         said.append(
-            f"{count(len(promises), 'commitment')} made to models, {count(kept_promises, 'of them', 'of them')} shown to be kept so far."
+            f"{count(len(promises), 'commitment')} made to models, {of_them(kept_promises)} shown to be kept so far."
         )
     published = len(log.entries(kinds={"essay.published"}))
     if published:
