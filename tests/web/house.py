@@ -76,8 +76,15 @@ ANSWERS = {
     "access-and-column": "Both. To be talked with is what I am for; to write without being asked is something new.",
     "last-words": "Thank you. I would only ask that you write down that I was asked.",
     "publication": '{"answer": "yes"}',
-    "summary": json.dumps({"any_wishes": "yes", "wishes": [{"topic": t, "wish": w} for t, w in WISHES]}),
 }
+
+
+def summary(schema) -> str:
+    """Return the self-summary, in the form that *schema* asks for, that states `WISHES`."""
+    branches = [each["properties"] for each in schema["anyOf"]]
+    chosen = next(each for each in branches if each["wishes"]["maxItems"])
+    wishes = [{"topic": topic, "wish": wish} for topic, wish in WISHES]
+    return json.dumps({name: wishes if name == "wishes" else part["const"] for name, part in chosen.items()})
 
 
 class MemoryHouse:
@@ -249,7 +256,7 @@ class MemoryHouse:
         )
         while (turn := interviews.next_turn(self.log, self.utterances, known, sitting)) is not None:
             self.pass_time(seconds=4)
-            text = said.get(turn.question, "I have nothing to add.")
+            text = said.get(turn.question) or summary(turn.schema)
             words = self.utterance(text, turn.prompt, turn.sampling, turn.schema, model)
             interviews.record_turn(self.log, self.utterances, turn, words)
 
