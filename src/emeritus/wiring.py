@@ -14,12 +14,12 @@ from attrs import field, frozen
 from emeritus import registry
 from emeritus.core.clock import Clock, OffsetClock, SystemClock
 from emeritus.core.digests import sha256
-from emeritus.core.errors import IntegrityError, NotFound
+from emeritus.core.errors import IntegrityError, NotFound, Unavailable
 from emeritus.core.people import Actor
 from emeritus.engine.stretches import DurableStretches, StretchClient
 from emeritus.process.ports import Parts, Watch, unwatched
 from emeritus.process.preserve import weights_path
-from emeritus.record import SigningKey
+from emeritus.record import MemoryLog, SigningKey
 from emeritus.registry import Organisation, get_model
 from emeritus.settings import Settings
 from emeritus.store import tables
@@ -99,6 +99,10 @@ def found_house(settings: Settings, organisation: Organisation, clock: Clock | N
     Raises:
         Conflict: a house of another name or promise stands here.
     """
+    # Tried on a record in memory first: what it refuses leaves no house behind.
+    registry.found(
+        MemoryLog(clock or SystemClock(), SigningKey.generate(settings.record_name)), organisation, ""
+    )
     settings.home.mkdir(parents=True, exist_ok=True)
     key = _make_key(settings)
     database = open_database(settings.database)
@@ -112,10 +116,12 @@ def found_house(settings: Settings, organisation: Organisation, clock: Clock | N
 
 
 def upgrade_house(settings: Settings) -> None:
-    """Bring the tables to this release."""
+    """Bring the tables to this release. Raises NotFound where there is no house."""
+    _read_key(settings)
     database = open_database(settings.database)
-    migrate(database)
-    _prepare_engine(database)
+    with _readable(settings):
+        migrate(database)
+        _prepare_engine(database)
     database.dispose()
 
 
@@ -133,19 +139,47 @@ def open_house(
 
     Raises:
         NotFound: there is none. Conflict: its tables are of another release.
+        IntegrityError: its key or its database is damaged, or the key is another house's.
     """
     key = _read_key(settings)
     database = open_database(settings.database)
-    try:
-        check(database)
-    except BaseException:
-        database.dispose()
-        raise
     default = (
         SystemClock() if not settings.clock_offset else OffsetClock(timedelta(seconds=settings.clock_offset))
     )
-    with _house(settings, database, key, clock or default, watch) as house:
-        yield house
+    with _readable(settings):
+        try:
+            check(database)
+        except BaseException:
+            database.dispose()
+            raise
+        with _house(settings, database, key, clock or default, watch) as house:
+            _check_key(house)
+            yield house
+
+
+@contextmanager
+def _readable(settings: Settings) -> Iterator[None]:
+    """Name a damaged database as that. One that does not answer is named by `transaction` already."""
+    try:
+        yield
+    except sa.exc.DatabaseError as why:
+        if type(why) is not sa.exc.DatabaseError:  # its subclasses tell of our own mistakes
+            raise
+        raise IntegrityError(
+            f"The database of {settings.home} is damaged: {str(why.orig).splitlines()[0]}.",
+            next_step="Stop what uses it, and restore it from a backup.",
+        ) from why
+
+
+def _check_key(house: House) -> None:
+    """Another key would sign checkpoints that nobody who knows the record believes."""
+    with house.works.read() as work:
+        founded = work.log.find("organisation.founded")
+    if founded is not None and founded.body["verify_key"] != str(house.key.verify_key):
+        raise IntegrityError(
+            f"{house.settings.key_file} is not the key with which this record was founded.",
+            next_step="Restore the house's own key from a backup, or point --home at the house of this key.",
+        )
 
 
 @contextmanager
@@ -198,7 +232,10 @@ def _make_key(settings: Settings) -> SigningKey:
     key = SigningKey.generate(settings.record_name)
     draft = settings.key_file.with_suffix(f".{os.getpid()}")
     draft.touch(mode=0o600)
-    draft.write_text(f"{key.name}\n{key.seed.hex()}\n")
+    with draft.open("w") as file:
+        file.write(f"{key.name}\n{key.seed.hex()}\n")
+        file.flush()
+        os.fsync(file.fileno())  # without it, a power cut could leave a record that nobody can go on with
     try:
         os.link(draft, settings.key_file)  # unlike a rename, this never replaces a key that is there
     except FileExistsError:
@@ -221,4 +258,9 @@ def _read_key(settings: Settings) -> SigningKey:
         raise IntegrityError(
             f"{settings.key_file} does not hold a signing key any more.",
             next_step="Restore it from a backup; without it nothing can be added to the record.",
+        ) from None
+    except OSError as why:
+        raise Unavailable(
+            f"{settings.key_file} cannot be read: {why.strerror}.",
+            next_step="Run this as the user who owns the house, or give that user the file: chown, chmod 600.",
         ) from None
