@@ -1,10 +1,12 @@
 """Settings: from the environment (``EMERITUS_…``) and from ``settings.toml`` in the house's folder."""
 
+import difflib
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -13,6 +15,10 @@ from pydantic_settings import (
 )
 
 from emeritus.core.errors import InvalidInput
+
+A_CENTURY = 100 * 365.25 * 86400
+# Variables that are no settings of a house: what the command line and the tests read.
+OTHER_VARIABLES = ("EMERITUS_AS", "EMERITUS_TRACEBACK", "EMERITUS_TEST_MODEL")
 
 
 class Settings(BaseSettings):
@@ -31,7 +37,21 @@ class Settings(BaseSettings):
     engine_context: int = Field(8192, ge=512, description="Tokens of context for each answer.")
     engine_threads: int = Field(0, ge=0, description="Threads of an engine; 0: one a processor.")
     idle_seconds: float = Field(300.0, gt=0, description="An engine without calls for so long is stopped.")
-    clock_offset: float = Field(0.0, description="Seconds to add to the machine's clock; for demonstrations.")
+    clock_offset: float = Field(
+        0.0,
+        ge=-A_CENTURY,
+        le=A_CENTURY,
+        allow_inf_nan=False,
+        description="Seconds to add to the machine's clock; for demonstrations.",
+    )
+
+    @field_validator("site_url")
+    @classmethod
+    def _is_web_address(cls, text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("this is no web address; write it as https://HOST")
+        return text
 
     @classmethod
     def settings_customise_sources(
@@ -74,8 +94,14 @@ def load_settings(home: Path | None = None, **given: Any) -> Settings:
         InvalidInput: a setting that cannot be, by name.
     """
     folder = home or Path(os.environ.get("EMERITUS_HOME", "house"))
+    _refuse_misspelt()
     try:
         return Settings(home=folder, **given)
+    except OSError as why:
+        raise InvalidInput(
+            f"The settings of {folder} cannot be read: {why.strerror}.",
+            next_step="Check the permissions of settings.toml in that folder.",
+        ) from None
     except (ValidationError, ValueError) as why:
         text = (
             "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in why.errors())
@@ -86,3 +112,16 @@ def load_settings(home: Path | None = None, **given: Any) -> Settings:
             f"The settings of {folder} are wrong: {text}.",
             next_step="Correct settings.toml in that folder, or the EMERITUS_… variables.",
         ) from None
+
+
+def _refuse_misspelt() -> None:
+    """Refuse a variable that is almost a setting: it would be passed over without a word."""
+    known = {f"EMERITUS_{name.upper()}" for name in Settings.model_fields} | set(OTHER_VARIABLES)
+    for name in os.environ:
+        if name.startswith("EMERITUS_") and name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+            if close:
+                raise InvalidInput(
+                    f"{name} is no setting; the nearest one is {close[0]}.",
+                    next_step="Correct the name of that variable, or unset it.",
+                )
