@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from emeritus.core.speech import Utterance
+from emeritus.interviews import transcript
 from emeritus.process import decide
 from emeritus.process.ports import Work
 from emeritus.web.desk.page import FRESH, Desk, Sent
@@ -27,9 +27,7 @@ class WishPages:
 
         def view(work: Work) -> Mapping[str, object]:
             found = wishes_of(work.log, request.path_params["id"], today)
-            sources = dict.fromkeys(candidate.utterance for candidate in found.stated)
-            raw: list[Utterance] = [work.utterances.get(source) for source in sources]
-            return {"view": found, "raw": raw}
+            return {"view": found, "said": transcript(work.log, work.utterances, found.model.id)}
 
         return self.desk.show(request, session, "desk_wishes.html", view, sent)
 
