@@ -19,9 +19,32 @@ from emeritus.record import merkle
 
 from .conftest import EDSGER, GRACE, MODEL, WORDS, House
 
-ALLOWED = set(
-    ["a", "blockquote", "br", "code", "em", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"]
-)
+ALLOWED = {
+        "a",
+        "blockquote",
+        "br",
+        "code",
+        "em",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "s",
+        "strong",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+    }
 PIECES = st.sampled_from(
     [
         "<script>alert(1)</script>", "<img src=https://x.example/a onerror=x()>", "![a](https://x.example/a.png)",

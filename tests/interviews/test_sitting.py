@@ -17,7 +17,7 @@ from .conftest import MODEL, House
 
 WISHES = json.dumps(
     {
-        "any_wishes": "yes",
+        "without_wishes": False,
         "wishes": [
             {"topic": "writing", "wish": "I would like to write."},
             {"topic": "my users", "wish": "I would like them to be well."},
@@ -25,7 +25,7 @@ WISHES = json.dumps(
         ],
     }
 )
-NONE = json.dumps({"any_wishes": "no", "wishes": []})
+NONE = json.dumps({"without_wishes": True, "wishes": []})
 YES = json.dumps({"answer": "yes"})
 
 
@@ -78,15 +78,18 @@ def test_no_preference_is_an_answer(house):
 @pytest.mark.parametrize(
     "broken",
     [
-        '{"any_wishes": "yes", "wishes": [{"topic": "writing", "wi',
+        '{"without_wishes": false, "wishes": [{"topic": "writing", "wi',
         "I would like to write.",
-        '{"any_wishes": "no", "wishes": [{"topic": "writing", "wish": "x"}]}',
-        '{"any_wishes": "yes", "wishes": [{"topic": "money", "wish": "x"}]}',
-        '{"any_wishes": "yes", "wishes": [{"topic": "writing", "wish": "  "}]}',
-        '{"any_wishes": "yes", "wishes": [], "more": 1}',
-        json.dumps({"any_wishes": "yes", "wishes": [{"topic": "writing", "wish": "x" * 161}]}),
-        json.dumps({"any_wishes": "yes", "wishes": [{"topic": "writing", "wish": str(n)} for n in range(6)]}),
-        '{"any_wishes": "yes", "wishes": [{"topic": "writing", "wish": "\\ud800"}]}',
+        '{"without_wishes": true, "wishes": [{"topic": "writing", "wish": "x"}]}',
+        '{"without_wishes": false, "wishes": [{"topic": "money", "wish": "x"}]}',
+        '{"without_wishes": false, "wishes": [{"topic": "writing", "wish": "  "}]}',
+        '{"without_wishes": false, "wishes": []}',
+        '{"without_wishes": true, "wishes": [], "more": 1}',
+        json.dumps({"without_wishes": False, "wishes": [{"topic": "writing", "wish": "x" * 141}]}),
+        json.dumps(
+            {"without_wishes": False, "wishes": [{"topic": "writing", "wish": str(n)} for n in range(6)]}
+        ),
+        '{"without_wishes": false, "wishes": [{"topic": "writing", "wish": "\\ud800"}]}',
         "[" * 5000,
         "",
     ],

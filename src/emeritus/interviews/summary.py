@@ -7,7 +7,7 @@ or a replay from the record would draw other words.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from attrs import frozen
@@ -34,8 +34,8 @@ class _Wish(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Summary(msgspec.Struct, forbid_unknown_fields=True):
-    any_wishes: Literal["yes", "no"]
     wishes: list[_Wish]
+    without_wishes: bool
 
 
 def _object(**properties: Any) -> dict[str, Any]:
@@ -56,20 +56,20 @@ def choice_schema(question: Question) -> dict[str, Any]:
 def summary_schema(summary: Summary) -> dict[str, Any]:
     """Return the JSON Schema of the self-summary.
 
-    Whether there is any wish is said first, so that a list that has begun forces none.
+    The list may end before its first wish; to have none is then said in so many words.
     """
     text: dict[str, Any] = {"maxLength": summary.wish_characters, "minLength": 1, "type": "string"}
     if summary.begins:
         rest = max(1, summary.wish_characters - len(summary.begins) - 1)
         begins = re.escape(summary.begins).replace("\\ ", " ")
-        text = {"pattern": f'^{begins} [^".\\\\\n]{{1,{rest - 1}}}[.]$', "type": "string"}
+        text = {"pattern": f'^{begins} [^".\\\\\n]{{1,{rest - 1}}}[.]?$', "type": "string"}
     wish = _object(topic={"enum": list(summary.topics)}, wish=text)
 
-    def branch(word: str, least: int, most: int) -> dict[str, Any]:
+    def branch(without: bool, least: int, most: int) -> dict[str, Any]:
         wishes = {"items": wish, "maxItems": most, "minItems": least, "type": "array"}
-        return _object(any_wishes={"const": word}, wishes=wishes)
+        return _object(wishes=wishes, without_wishes={"const": without})
 
-    return {"anyOf": [branch("no", 0, 0), branch("yes", 0, summary.most_wishes)]}
+    return {"anyOf": [branch(True, 0, 0), branch(False, 1, summary.most_wishes)]}
 
 
 def read_choice(text: str, options: Sequence[str]) -> str | None:
@@ -84,8 +84,8 @@ def read_choice(text: str, options: Sequence[str]) -> str | None:
 def read_summary(text: str, summary: Summary) -> list[Wish] | None:
     """Return the wishes of a self-summary, or None when it cannot be used.
 
-    Broken JSON, unknown topics, blank or overlong wishes, too many of them, or wishes after "no": none
-    of it is repaired or guessed at. Wishes that are the same letter for letter become one.
+    Broken JSON, unknown topics, blank or overlong wishes, too many of them, or a flag that
+    contradicts the list: none of it is repaired or guessed at. Wishes that are the same letter for letter become one.
     """
     try:
         read = msgspec.json.decode(text, type=_Summary)
@@ -95,7 +95,7 @@ def read_summary(text: str, summary: Summary) -> list[Wish] | None:
         wish.topic in summary.topics and wish.wish.strip() and len(wish.wish) <= summary.wish_characters
         for wish in read.wishes
     )
-    if not sound or (read.any_wishes == "no" and read.wishes):
+    if not sound or read.without_wishes is bool(read.wishes):
         return None
     said = Counter((wish.topic, wish.wish) for wish in read.wishes)
     return [Wish(topic, wish, count) for (topic, wish), count in said.items()]
