@@ -3,6 +3,7 @@
 import click
 
 from emeritus.cli.house import Home, day, say_json
+from emeritus.registry.organisation import acting
 
 
 @click.group()
@@ -19,7 +20,8 @@ def join(home: Home, name: str, plan: str) -> None:
     from emeritus.access import members
 
     with home.open() as house, house.works.write() as work:
-        member = members.join(work.log, work.private, house.clock, name=name, plan=plan, by=home.actor())
+        by = acting(work.log, home.actor(), "steward", "let a member in")
+        member = members.join(work.log, work.private, house.clock, name=name, plan=plan, by=by)
         issued = members.issue_key(work.log, work.keys, house.clock, member.id, label=plan)
     click.echo(f"{member.id} is a member ({plan}).")
     click.echo(f"Key, shown once: {issued.text}")
@@ -33,7 +35,7 @@ def lapse(home: Home, member: str) -> None:
     from emeritus.access import members
 
     with home.open() as house, house.works.write() as work:
-        members.lapse(work.log, member, home.actor())
+        members.lapse(work.log, member, acting(work.log, home.actor(), "steward", "end a membership"))
     click.echo(f"{member} is no member any more.")
 
 
@@ -51,8 +53,44 @@ def applications(home: Home, as_json: bool) -> None:
     if as_json:
         say_json(msgspec.to_builtins(found))
         return
+    if not found:
+        click.echo("Nobody has applied yet.")
     for one in found:
         click.echo(f"{one.id}  {day(one.received_at)}  {one.status:10}  {', '.join(one.models)}")
+
+
+@command.command()
+@click.argument("application")
+@click.pass_obj
+def show(home: Home, application: str) -> None:
+    """Show who applies, and what for. This is private: it is not on the public record."""
+    from emeritus.access import applications as room
+
+    with home.open() as house, house.works.read() as work:
+        found = room.get_application(work.log, application)
+        facts = room.applicant(work.private, application)
+        against = room.objections(work.log, found) if found.open else []
+    click.echo(f"{found.id}  {day(found.received_at)}  {found.status}  {', '.join(found.models)}")
+    for name in ("who", "contact", "purpose"):
+        click.echo(f"  {name:8} {facts[name]}")
+    for objection in against:
+        click.echo(f"  {'against':8} {objection}")
+
+
+@command.command()
+@click.argument("application")
+@click.option("--why", required=True, help="What speaks for another answer. Kept private.")
+@click.pass_obj
+def appeal(home: Home, application: str, why: str) -> None:
+    """Take down an appeal that reached you another way. A refusal can be appealed once."""
+    from emeritus.access import applications as room
+
+    with home.open() as house, house.works.write() as work:
+        by = acting(work.log, home.actor(), "steward", "take down an appeal")
+        room.appeal(work.log, work.private, application, why=why, by=by)
+    click.echo(
+        f"{application} is appealed. Next: emeritus access grant {application}, or refuse it for good."
+    )
 
 
 @command.command()
