@@ -8,6 +8,7 @@ from emeritus.core.errors import InvalidInput
 from emeritus.ledger import ColumnPlan, Cost, NewCommitment
 from emeritus.ledger.aftercare import DEFAULT_WEEKS, TIERS, Tier
 from emeritus.ledger.decision import VERDICTS, Verdict
+from emeritus.registry import get_model
 
 
 @click.group()
@@ -88,18 +89,54 @@ def aftercare(
     from emeritus.process import decide
 
     with home.open() as house, house.works.write() as work:
+        again = parse_date(review_on)
+        if again <= (today := house.clock.now().date()):
+            raise InvalidInput(
+                f"{again} is not in the future; today is {today}.",
+                next_step="Say when it is looked at again: --review-on DATE.",
+            )
         decided = decide.decide_aftercare(
             work,
             model,
             tier=tier,
             reason=reason,
-            review_on=parse_date(review_on),
+            review_on=again,
             column=ColumnPlan(weeks, regime) if column else None,
             by=home.actor(),
             now=house.clock.now(),
             revise=revise,
         )
     click.echo(f"Access to {model} after its retirement: {decided.tier} (entry {decided.entry}).")
+
+
+@command.command()
+@click.argument("model")
+@click.argument("commitment", required=False)
+@click.option("--what", default="", help="What shows how it stands, for the public.")
+@click.option("--source", default="", help="Where a stranger can see that.")
+@click.option("--kept", is_flag=True, help="It is kept. Without this, it stays open.")
+@click.pass_obj
+def evidence(home: Home, model: str, commitment: str | None, what: str, source: str, kept: bool) -> None:
+    """Show that COMMITMENT to MODEL is kept, or how far it is; without COMMITMENT, list those open."""
+    from emeritus.process import revisit
+    from emeritus.process.plan import open_commitments
+
+    if commitment is None:
+        with home.open() as house, house.works.read() as work:
+            get_model(work.log, model)
+            left = open_commitments(work.log, model)
+        for promise in left:
+            click.echo(f"{promise.id}  due {promise.due}  {promise.what}")
+        if not left:
+            click.echo("Nothing that was promised is open.")
+        return
+    if not what.strip() or not source.strip():
+        raise InvalidInput(
+            "Evidence says what shows it, and where to see that.", next_step="Give --what and --source."
+        )
+    with home.open() as house, house.works.write() as work:
+        entry = revisit.show(work, model, commitment, what=what, source=source, kept=kept, by=home.actor())
+    click.echo(f"{commitment}: {'kept' if kept else 'still open'} (entry {entry.seq}).")
 
 
 def _cost(text: str) -> Cost:
