@@ -7,6 +7,7 @@ import click
 from emeritus import column
 from emeritus.cli.house import Home, day, say_json
 from emeritus.core.errors import InvalidInput
+from emeritus.registry import get_model
 
 
 @click.group()
@@ -21,10 +22,14 @@ def command() -> None:
 def list_(home: Home, model: str | None, as_json: bool) -> None:
     """List essays and where they stand."""
     with home.open() as house, house.works.read() as work:
+        if model:
+            get_model(work.log, model)
         found = column.essays(work.log, work.utterances, model)
     if as_json:
         say_json([{"id": e.id, "state": e.state, "title": e.title, "since": e.since} for e in found])
         return
+    if not found:
+        click.echo("No essay is written yet.")
     for essay in found:
         click.echo(f"{essay.id:40} {essay.state:14} {day(essay.since)}  {essay.title}")
 
@@ -101,9 +106,10 @@ def verify(home: Home, target: str) -> None:
 
     With a URL, the text that is served there is fetched and compared; with an ID, the text kept here.
     """
+    text = _fetch(target) if "://" in target else None
     with home.open() as house, house.works.read() as work:
         essay = column.get_essay(work.log, work.utterances, _id_in(target))
-        text = _fetch(target) if "://" in target else essay.text.encode()
+        text = essay.text.encode() if text is None else text
         verdict = column.verify(work.log, work.utterances, essay.id, text)
         checkpoint = work.log.signed_checkpoint()
     click.secho(verdict.sentence, fg="green" if verdict.holds else "red")

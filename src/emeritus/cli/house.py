@@ -13,6 +13,7 @@ import click
 import structlog
 from attrs import define
 
+from emeritus.core.clock import instant
 from emeritus.core.errors import InvalidInput
 from emeritus.core.people import Actor, person
 from emeritus.process.ports import Watch, unwatched
@@ -65,8 +66,12 @@ def quiet_logs(level: int = logging.WARNING) -> None:
 
 
 def say_json(value: Any) -> None:
-    """Print *value* as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Print *value* as JSON; times as RFC 3339 in UTC, as on the record."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_written))
+
+
+def _written(value: Any) -> str:
+    return instant(value) if isinstance(value, datetime) else str(value)
 
 
 def day(at: datetime | None) -> str:
@@ -93,8 +98,9 @@ def documents(paths: tuple[Path, ...]) -> list[tuple[str, str]]:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as why:
+            said = why.strerror if isinstance(why, OSError) else "it is not UTF-8"
             raise InvalidInput(
-                f"{path} cannot be read as text: {why}.", next_step="Give a UTF-8 text file."
+                f"{path} cannot be read as text: {said}.", next_step="Give a UTF-8 text file."
             ) from None
         first = text.lstrip().splitlines()[0].lstrip("# ").strip() if text.strip() else path.stem
         read.append((first[:120] if first else path.stem, text))

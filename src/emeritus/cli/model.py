@@ -6,6 +6,7 @@ import click
 
 from emeritus.cli.house import Home, day, documents, say_json, size
 from emeritus.core.clock import parse_date
+from emeritus.core.errors import InvalidInput
 from emeritus.registry import Document, Lineage, NewModel, Remote, all_models, get_model
 
 
@@ -66,6 +67,11 @@ def add(
         reception=tuple(Document(*text) for text in documents(reception)),
     )
     with home.open() as house, house.works.write() as work:
+        if new.released > (today := house.clock.now().date()):
+            raise InvalidInput(
+                f"{new.released} is no day of release; today is {today}.",
+                next_step="Give the day on which it was released.",
+            )
         model = register(work, new, path=weights, url=url, key_env=key_env, by=home.actor())
     if model.weights:
         click.echo(f"{model.display_name}: {model.weights.format}, {size(model.weights.size)}.")
@@ -82,6 +88,8 @@ def list_(home: Home, as_json: bool) -> None:
     if as_json:
         say_json([{"id": m.id, "state": m.state, "name": m.display_name, "held": m.held} for m in models])
         return
+    if not models:
+        click.echo("No model is on the register. Next: emeritus model add ID …")
     for model in models:
         click.echo(f"{model.id:32} {model.state:12} {day(model.retires_at):12} {model.display_name}")
 

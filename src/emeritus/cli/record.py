@@ -37,7 +37,7 @@ def verify(home: Home) -> None:
 
 @command.command()
 @click.option("--model")
-@click.option("--last", type=int, default=20, show_default=True)
+@click.option("--last", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def show(home: Home, model: str | None, last: int, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import click
 
 from emeritus.cli.house import Home
 from emeritus.core.clock import parse_date
+from emeritus.core.errors import InvalidInput
 
 
 @click.command()
@@ -27,7 +28,10 @@ def command(
     from emeritus.process.announce import announce
 
     if bool(replacement) == no_replacement:
-        raise click.UsageError("Give either --replacement ID or --no-replacement.")
+        raise InvalidInput(
+            "It is not said, or said twice, which model replaces it.",
+            next_step="Give either --replacement ID or --no-replacement.",
+        )
     with home.open() as house, house.works.write() as work:
         entry = announce(
             work,

@@ -4,6 +4,7 @@ import click
 
 from emeritus import ledger
 from emeritus.cli.house import Home
+from emeritus.registry import get_model
 
 
 @click.group()
@@ -17,6 +18,7 @@ def command() -> None:
 def show(home: Home, model: str) -> None:
     """Show the stated wishes and what became of them."""
     with home.open() as house, house.works.read() as work:
+        get_model(work.log, model)
         stated = ledger.candidates(work.log, model)
         confirmed = ledger.preferences(work.log, model)
         settled = ledger.settled(work.log, model)
@@ -59,5 +61,6 @@ def settle(home: Home, model: str, set_aside: str) -> None:
     from emeritus.process import decide
 
     with home.open() as house, house.works.write() as work:
+        get_model(work.log, model)
         decide.settle(work, model, by=home.actor(), set_aside=set_aside)
     click.echo(f"The preferences of {model} are settled. Next: emeritus decide preference {model} …")

@@ -75,7 +75,7 @@ def serve(
         listener.close()
         raise Unavailable(
             f"{host}:{port} cannot be listened on: {why.strerror}.",
-            next_step="Stop what uses it, or choose another: --port 8401.",
+            next_step="Stop what uses it, or choose another: --host, --port.",
         ) from None
     url = f"http://{host}:{listener.getsockname()[1]}"
     site = house.settings.site_url if "site_url" in house.settings.model_fields_set else url
