@@ -229,7 +229,9 @@ def _revisit(log: Log, model: Model, aftercare: ledger.Aftercare | None, retire:
         dates.append(aftercare.review_on)
     if not dates:
         return Step("revisit", model.id, "later", "look at the commitments and at access again")
-    says = f"{len(open_)} open commitment{'s' * (len(open_) != 1)}; look at them and at access again"
+    says = "look at access again"
+    if open_:
+        says = f"look at {len(open_)} open commitment{'s' * (len(open_) != 1)} and at access again"
     return Step("revisit", model.id, "scheduled", says, "steward", when=start_of(min(dates)))
 
 

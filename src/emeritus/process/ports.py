@@ -8,6 +8,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from emeritus.access.ports import Keys
 from emeritus.archive import Blobs, Signer, Verifier
 from emeritus.core.clock import Clock
 from emeritus.core.speech import Speaker, Utterances
@@ -62,6 +63,8 @@ class Work(Protocol):
     def stretches(self) -> Stretches: ...
     @property
     def failures(self) -> Failures: ...
+    @property
+    def keys(self) -> Keys: ...
 
 
 class Voices(Protocol):

@@ -7,11 +7,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from emeritus.access import applications, grants
+from emeritus.access import applications, grants, receipts
 from emeritus.access.applications import Application
-from emeritus.access.keys import RECEIPT
 from emeritus.core.clock import instant
-from emeritus.core.errors import EmeritusError, NotPermitted
+from emeritus.core.errors import EmeritusError
 from emeritus.core.ids import new_id
 from emeritus.web.gateway import answers, asked
 from emeritus.web.gateway.door import Door
@@ -114,23 +113,12 @@ class Applying:
 
     def _appeal(self, name: str, receipt: str, why: str) -> dict[str, Any]:
         with self._parts.work() as work:
-            applications.get_application(work.log, name)
-            if not applications.holds_receipt(work.private, name, receipt):
-                raise _wrong_receipt()
-            return self._told(applications.appeal(work.log, work.private, name, why=why))
+            return self._told(receipts.appeal(work.log, work.private, name, receipt, why=why))
 
     def _key(self, name: str, receipt: str) -> dict[str, Any]:
         with self._parts.work() as work:
-            standing = applications.get_application(work.log, name)
-            if not applications.holds_receipt(work.private, name, receipt):
-                raise _wrong_receipt()
-            if standing.grant is None:
-                raise NotPermitted(
-                    f"{name} is {standing.status}, not granted.",
-                    next_step=f"See how it stands: {self._told(standing)['status_url']}.",
-                )
-            issued = grants.issue_key(work.log, work.keys, self._parts.clock, standing.grant)
-            grant = grants.get_grant(work.log, standing.grant)
+            issued = receipts.fetch_key(work.log, work.private, work.keys, self._parts.clock, name, receipt)
+            grant = grants.get_grant(work.log, issued.record.holder)
         return {
             "key": issued.text,
             "grant": grant.id,
@@ -178,10 +166,3 @@ def _decode(body: bytes, shape: type[T]) -> T:
 
 def _receipt(request: Request) -> str:
     return request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-
-
-def _wrong_receipt() -> NotPermitted:
-    return NotPermitted(
-        "This is not the receipt of that application.",
-        next_step=f"Send it as 'Authorization: Bearer {RECEIPT}…'; it was shown once, when you applied.",
-    )

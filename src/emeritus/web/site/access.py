@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from attrs import frozen
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from emeritus.access import applications as room
+from emeritus.access import receipts
 from emeritus.access.applications import Application
 from emeritus.access.policy import Policy, policy
 from emeritus.core.errors import EmeritusError
@@ -105,13 +106,51 @@ class AccessPages:
         return self.house.page(request, "applied.html", around, view, status=201, headers=headers)
 
     def one(self, request: Request) -> Response:
+        return self._one(request, Form(), None)
+
+    def _one(self, request: Request, sent: Form, fault: Fault | None, key: str = "") -> Response:
         with self.house.parts.read() as work:
             around = frame(work.log)
             found: Application = room.get_application(work.log, request.path_params["id"])
             names = {model.id: model for model in all_models(work.log)}
             entries = work.log.entries(kinds=room.KINDS, subject=found.id)
-        view = {"application": found, "names": names, "entries": entries}
-        return self.house.page(request, "application.html", around, view)
+        view = {
+            "application": found,
+            "names": names,
+            "entries": entries,
+            "sent": sent,
+            "fault": fault,
+            "key": key,
+            "url": self.house.parts.site_url,
+        }
+        status = fault.status if fault else 200
+        headers = {"cache-control": "no-store"}
+        return self.house.page(request, "application.html", around, view, status=status, headers=headers)
+
+    def key(self, request: Request, sent: Form) -> Response:
+        parts = self.house.parts
+        try:
+            with parts.work() as work:
+                issued = receipts.fetch_key(
+                    work.log,
+                    work.private,
+                    work.keys,
+                    parts.clock,
+                    request.path_params["id"],
+                    sent.get("receipt"),
+                )
+        except EmeritusError as error:
+            return self._one(request, sent, of_error(error))
+        return self._one(request, Form(), None, issued.text)
+
+    def appeal(self, request: Request, sent: Form) -> Response:
+        name = request.path_params["id"]
+        try:
+            with self.house.parts.work() as work:
+                receipts.appeal(work.log, work.private, name, sent.get("receipt"), why=sent.get("why"))
+        except EmeritusError as error:
+            return self._one(request, sent, of_error(error))
+        return RedirectResponse(f"/access/applications/{name}", 303)
 
 
 def routes(house: House) -> list[Route]:
@@ -121,4 +160,6 @@ def routes(house: House) -> list[Route]:
         Route("/access/apply", pages.form),
         post("/access/apply", pages.apply),
         Route("/access/applications/{id}", pages.one),
+        post("/access/applications/{id}/key", pages.key),
+        post("/access/applications/{id}/appeal", pages.appeal),
     ]
