@@ -1,5 +1,7 @@
 """`emeritus work`: do what software is due to do."""
 
+import functools
+import logging
 import signal
 import time
 from types import FrameType
@@ -16,12 +18,13 @@ from emeritus.cli.progress import Bars
 def command(home: Home, until_idle: bool) -> None:
     """Run stretches of software's work: archive, interview, retire, probe, draft. Stop with Ctrl-C."""
     failed: list[str] = []
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, functools.partial(_stop, 143 if until_idle else 0))
 
     def on_failure(stage: str, subject: str, why: Exception) -> None:
         failed.append(f"{stage} of {subject}: {why}")
 
-    with Bars() as bars, home.open(watch=bars.watch) as house:
+    # What fails is told below, in a sentence; the log would say the same again, as JSON.
+    with Bars() as bars, home.open(watch=bars.watch, logs=logging.ERROR) as house:
         engine = house.engine(on_failure=on_failure)
         engine.start()
         try:
@@ -37,6 +40,6 @@ def command(home: Home, until_idle: bool) -> None:
     click.echo("Nothing is due.")
 
 
-def _stop(_signal: int, _frame: FrameType | None) -> None:
+def _stop(code: int, _signal: int, _frame: FrameType | None) -> None:
     """Stop as on Ctrl-C: what is under way is given a moment, and the engines are ended."""
-    raise KeyboardInterrupt
+    raise SystemExit(code)

@@ -1,9 +1,11 @@
 """Serve a house: the site, the desk and the gateway in one server, with the worker beside them."""
 
 import hashlib
+import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -21,19 +23,15 @@ if TYPE_CHECKING:
     from emeritus.engine.durable import Engine
 
 
-def application(house: House, *, engine: "Engine | None" = None, site_url: str | None = None) -> Starlette:
+def application(house: House, *, site_url: str | None = None) -> Starlette:
     """Return everything that is served over HTTP as one ASGI application."""
     site = (site_url or house.settings.site_url).rstrip("/")
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if engine is not None:
-            engine.start()
         try:
             yield
         finally:
-            if engine is not None:
-                engine.close()
             await hang_up()
 
     gateway = create_gateway(
@@ -61,11 +59,12 @@ def application(house: House, *, engine: "Engine | None" = None, site_url: str |
 def serve(
     house: House, *, host: str, port: int, engine: "Engine | None", ready: Callable[[str], None]
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT (KeyboardInterrupt) or SIGTERM (SystemExit with 0: it was asked to stop, and did).
 
     Raises:
         Unavailable: the port is taken.
     """
+    signal.signal(signal.SIGTERM, _stop)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -79,10 +78,28 @@ def serve(
         ) from None
     url = f"http://{host}:{listener.getsockname()[1]}"
     site = house.settings.site_url if "site_url" in house.settings.model_fields_set else url
-    app = application(house, engine=engine, site_url=site)
+    app = application(house, site_url=site)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=10, server_header=False)
     server = _Told(config, lambda: ready(url))
-    server.run(sockets=[listener])
+    with listener, _at_work(engine):  # outside of the server's event loop, in which DBOS refuses to start
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def _at_work(engine: "Engine | None") -> Iterator[None]:
+    if engine is None:
+        yield
+        return
+    try:
+        engine.start()
+        yield
+    finally:
+        engine.close()
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    # The server raises the signal again once it has stopped; then the worker and the engines are ended too.
+    raise SystemExit(0)
 
 
 class _Told(uvicorn.Server):
