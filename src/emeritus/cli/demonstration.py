@@ -16,9 +16,10 @@ from attrs import frozen
 
 from emeritus import column, ledger
 from emeritus.access import applications, grants, members
+from emeritus.archive import inspect
 from emeritus.cli.progress import Bars
 from emeritus.core.clock import OffsetClock
-from emeritus.core.errors import Unavailable
+from emeritus.core.errors import Conflict, Unavailable
 from emeritus.core.people import Actor
 from emeritus.engine.durable import Engine
 from emeritus.ledger import Candidate, ColumnPlan, Cost, NewCommitment
@@ -36,6 +37,7 @@ from emeritus.registry import (
     State,
     add_person,
     get_model,
+    organisation,
 )
 from emeritus.settings import Settings
 from emeritus.wiring import House, found_house, open_house
@@ -82,11 +84,17 @@ class Demonstration:
         """Make the house or open it, with a clock that begins two months ago, and start a worker."""
         # The demonstration begins in the past and ends now, so that what it leaves behind runs on real time.
         clock = OffsetClock(-(NOTICE + timedelta(days=2)))
+        inspect(weights)  # refused before a house is made for them
         if not settings.key_file.exists():
             found_house(settings, Organisation("Emeritus demonstration", NOTICE.days, demo=True), clock)
         failures: list[str] = []
         with Bars() as bars, open_house(settings, clock=clock, watch=bars.watch) as house:
             with house.works.read() as work:
+                if not organisation(work.log).demo:
+                    raise Conflict(
+                        f"The house at {settings.home} is a real one, where no script stands in for people.",
+                        next_step="Give the demonstration a folder of its own: --home FOLDER.",
+                    )
                 last = work.log.entries(newest_first=True, limit=1)
             if last:
                 _move(clock, last[0].at)

@@ -33,9 +33,9 @@ class Home:
         return load_settings(self.folder, **given)
 
     @contextmanager
-    def open(self, watch: Watch = unwatched) -> Iterator[House]:
-        """Open the house."""
-        quiet_logs()
+    def open(self, watch: Watch = unwatched, logs: int = logging.WARNING) -> Iterator[House]:
+        """Open the house; log from the level *logs* on."""
+        quiet_logs(logs)
         with open_house(self.settings(), watch=watch) as house:
             yield house
 

@@ -37,6 +37,9 @@ def command(home: Home, model: str | None, as_json: bool) -> None:
             for failure in failures.get((step.stage, step.subject), [])[-1:]:
                 click.secho(f"    {step.stage} failed: {failure.sentence}", fg="red")
                 click.echo(f"      → {failure.next_step}")
+                click.echo(
+                    f"      → It is tried again by itself; at once with: emeritus resume {one.model.id}"
+                )
 
 
 def _show(one: Plan) -> None:
