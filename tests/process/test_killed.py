@@ -117,7 +117,7 @@ def starting(_: Path) -> bool:
 
 @pytest.fixture
 def settings(tmp_path: Path, smollm2: Path) -> Settings:
-    settings = load_settings(tmp_path / "house", engine_threads=2)
+    settings = load_settings(tmp_path / "house")
     found_house(settings, Organisation("Example Lab", 60, demo=False))
     with open_house(settings) as house, house.works.write() as work:
         add_person(work.log, ADA, ["steward", "reviewer"], ADA)
