@@ -38,7 +38,7 @@ def run(command: click.Command) -> NoReturn:
     """Run *command* and exit; what was raised is shown, never as a traceback."""
     try:
         # Without its standalone mode click returns the code of an Exit, instead of raising it.
-        code = command.main(standalone_mode=False)
+        code = command.main(prog_name="emeritus", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nStopped.", err=True)
         sys.exit(130)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import structlog
@@ -16,9 +16,11 @@ from attrs import define
 from emeritus.core.clock import instant
 from emeritus.core.errors import InvalidInput
 from emeritus.core.people import Actor, person
-from emeritus.process.ports import Watch, unwatched
-from emeritus.settings import Settings, load_settings
-from emeritus.wiring import House, open_house
+
+if TYPE_CHECKING:
+    from emeritus.process.ports import Watch
+    from emeritus.settings import Settings
+    from emeritus.wiring import House
 
 
 @define
@@ -28,15 +30,20 @@ class Home:
     folder: Path | None
     name: str | None
 
-    def settings(self, **given: Any) -> Settings:
+    def settings(self, **given: Any) -> "Settings":
         """Read the settings."""
+        from emeritus.settings import load_settings
+
         return load_settings(self.folder, **given)
 
     @contextmanager
-    def open(self, watch: Watch = unwatched, logs: int = logging.WARNING) -> Iterator[House]:
+    def open(self, watch: "Watch | None" = None, logs: int = logging.WARNING) -> "Iterator[House]":
         """Open the house; log from the level *logs* on."""
+        from emeritus.process.ports import unwatched
+        from emeritus.wiring import open_house  # all the libraries come with it
+
         quiet_logs(logs)
-        with open_house(self.settings(), watch=watch) as house:
+        with open_house(self.settings(), watch=watch or unwatched) as house:
             yield house
 
     def actor(self) -> Actor:
