@@ -317,7 +317,6 @@ def test_everybody_can_use_it(serving, open_page, axe) -> None:
         "/",
         model,
         f"{model}/interview",
-        f"{model}/decisions",
         f"/column/essays/{ESSAY}",
         "/record",
     ):
