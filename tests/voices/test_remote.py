@@ -22,8 +22,8 @@ from emeritus.voices import (
     VoiceTimeout,
     hang_up,
 )
-from emeritus.voices.fakes import FakeEngine
 from emeritus.voices.address import checked_url
+from emeritus.voices.fakes import FakeEngine
 
 ASK = (Message("system", "Be kind."), Message("user", "Hello."))
 SAMPLING = Sampling(seed=7, temperature=0.5, max_tokens=20)
