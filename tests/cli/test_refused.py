@@ -401,6 +401,8 @@ def test_an_essay_at_an_address_that_gives_none(house: Shell, url: str) -> None:
         (["grant", "application-0", "--reason", "x"], "'application-0'"),
         (["refuse", "application-0", "--reason", "x"], "'application-0'"),
         (["revoke", "grant-0", "--reason", "x"], "'grant-0'"),
+        (["rotate", "key-0"], "'key-0'"),
+        (["rotate", "key-0", "--end"], "'key-0'"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )

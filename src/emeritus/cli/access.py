@@ -162,4 +162,25 @@ def keys(home: Home, as_json: bool) -> None:
         return
     for key in found:
         state = "revoked" if key.revoked_at else f"until {day(key.expires_at)}" if key.expires_at else "lives"
-        click.echo(f"{key.id}  {key.kind:7} {state:18} last used {day(key.last_used_at) or 'never'}")
+        used = day(key.last_used_at) or "never"
+        click.echo(f"{key.id}  {key.kind:7} {state:18} last used {used:10}  {key.holder}")
+
+
+@command.command()
+@click.argument("key_id", metavar="KEY")
+@click.option("--end", is_flag=True, help="Only end it, and make no other.")
+@click.pass_obj
+def rotate(home: Home, key_id: str, end: bool) -> None:
+    """End KEY, which was lost or told, and make another one like it."""
+    from emeritus.access import keys as api_keys
+
+    with home.open() as house, house.works.write() as work:
+        acting(work.log, home.actor(), "steward", "end a key")
+        if end:
+            work.keys.revoke(key_id, house.clock.now())
+            issued = None
+        else:
+            issued = api_keys.rotate(work.keys, house.clock, key_id)
+    click.echo(f"{key_id} has ended.")
+    if issued is not None:
+        click.echo(f"Key, shown once: {issued.text}")
