@@ -355,6 +355,9 @@ def test_asked_to_stop(house: Shell, how: signal.Signals, words: list[str], code
     try:
         _wait_for_worker(house.home)
         process.send_signal(how)
+        if "serve" in words:
+            time.sleep(0.05)
+            process.send_signal(how)  # whoever is impatient presses Ctrl-C twice
         _, said = process.communicate(timeout=60)
     finally:
         process.kill()

@@ -62,7 +62,7 @@ def serve(
     """Serve until SIGINT (KeyboardInterrupt) or SIGTERM (SystemExit with 0: it was asked to stop, and did).
 
     Raises:
-        Unavailable: the port is taken.
+        Unavailable: the port is taken, or the server ended by itself.
     """
     signal.signal(signal.SIGTERM, _stop)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -76,13 +76,21 @@ def serve(
             f"{host}:{port} cannot be listened on: {why.strerror}.",
             next_step="Stop what uses it, or choose another: --host, --port.",
         ) from None
-    url = f"http://{host}:{listener.getsockname()[1]}"
+    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     site = house.settings.site_url if "site_url" in house.settings.model_fields_set else url
     app = application(house, site_url=site)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=10, server_header=False)
     server = _Told(config, lambda: ready(url))
     with listener, _at_work(engine):  # outside of the server's event loop, in which DBOS refuses to start
         server.run(sockets=[listener])
+    match server.asked_by:
+        case signal.SIGINT:
+            raise KeyboardInterrupt
+        case signal.SIGTERM:
+            raise SystemExit(0)
+    raise Unavailable(
+        "The server ended by itself.", next_step="Look above for what it said, and start it again."
+    )
 
 
 @contextmanager
@@ -98,16 +106,21 @@ def _at_work(engine: "Engine | None") -> Iterator[None]:
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    # The server raises the signal again once it has stopped; then the worker and the engines are ended too.
-    raise SystemExit(0)
+    raise SystemExit(0)  # while the worker starts or ends, before the server listens to signals itself
 
 
 class _Told(uvicorn.Server):
-    """A server that says when it is ready."""
+    """A server that says when it is ready, and ends in order however often it is told to stop."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self.asked_by = 0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Take note. Raised again in the loop, as uvicorn does, a signal would end it with a traceback."""
+        self.asked_by = sig
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
