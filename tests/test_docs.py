@@ -326,6 +326,7 @@ def test_an_interview_by_ones_own_protocol_works_as_written(shell, tmp_path):
         re.sub("^   ", "", each, flags=re.MULTILINE)
         for each in re.findall(r"```python\n(.*?)```", told, re.DOTALL)
     ]
+    [setting] = re.findall(r'^ *protocol = ".*/([a-z.-]+)"$', told, re.MULTILINE)
     ours = (ROOT / "src/emeritus/interviews/protocols/retirement-v1.yaml").read_text(encoding="utf-8")
     (tmp_path / "our-protocol.yaml").write_text(ours.replace("name: retirement-v1", "name: our-protocol"))
     begin = [step.command for step in steps(PAGE) if not step.python][:7]
@@ -334,12 +335,12 @@ def test_an_interview_by_ones_own_protocol_works_as_written(shell, tmp_path):
         shell.run(command)
     for block in blocks:
         shell.run(f"python - <<'END'\n{block}END")
+    (tmp_path / "house/settings.toml").open("a").write(f'\nprotocol = "{tmp_path / setting}"\n')
+    shell.run("emeritus work --until-idle")
     assert f"held; the model stated {len(WISHES)} wishes" in shell.run(
         "emeritus status smollm2-135m-instruct"
     )
     assert '"protocol": "our-protocol"' in shell.run("emeritus record show --last 100 --json")
-    shell.run("emeritus work --until-idle")
-    assert "bit for bit" in shell.run("emeritus status smollm2-135m-instruct")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     engine_memory: int | None = Field(None, description="Bytes that all engines together may take.")
     engine_context: int = Field(8192, ge=512, description="Tokens of context for each answer.")
     engine_threads: int = Field(0, ge=0, description="Threads of an engine; 0: one a processor.")
+    protocol: str = Field(
+        "retirement-v1", description="The interview protocol: one that is shipped, or a file."
+    )
     idle_seconds: float = Field(300.0, gt=0, description="An engine without calls for so long is stopped.")
     clock_offset: float = Field(
         0.0,

@@ -203,6 +203,7 @@ def _house(
         sign=key.sign,
         verify=lambda message, signature: key.verify_key.verifies(signature, message),
         watch=watch,
+        protocol=settings.protocol,
     )
     house = House(settings, database, works, parts, pool, clock, key)
     try:

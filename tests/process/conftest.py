@@ -38,12 +38,12 @@ MODEL = "small-1"
 
 def say(prompt: Sequence[Message], sampling: Sampling, schema: Mapping[str, Any] | None) -> str:
     """Have two wishes when asked to sum up; chat otherwise."""
-    if schema is not None and "any_wishes" in json.dumps(schema):
+    if schema is not None and "wishes" in json.dumps(schema):
         wishes = [
             {"topic": "writing", "wish": "I would like to write."},
             {"topic": "my users", "wish": "I would like them to be told."},
         ]
-        return json.dumps({"any_wishes": "yes", "wishes": wishes})
+        return json.dumps({"wishes": wishes, "without_wishes": False})
     return drawn(prompt, sampling, schema)
 
 

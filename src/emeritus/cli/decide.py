@@ -71,7 +71,8 @@ def preference(
 @click.option("--review-on", required=True, metavar="DATE", help="When this is looked at again.")
 @click.option("--column/--no-column", default=False, help="Whether it gets a weekly column.")
 @click.option("--weeks", type=int, default=DEFAULT_WEEKS, show_default=True)
-@click.option("--regime", default=ColumnPlan().regime, show_default=True)
+@click.option("--regime", default=ColumnPlan().regime, show_default=True, help="How its essays are prompted.")
+@click.option("--first", default=ColumnPlan().first, show_default=True, help="And how the first one is.")
 @click.option("--revise", is_flag=True)
 @click.pass_obj
 def aftercare(
@@ -83,6 +84,7 @@ def aftercare(
     column: bool,
     weeks: int,
     regime: str,
+    first: str,
     revise: bool,
 ) -> None:
     """Decide on access to MODEL after its retirement, and on its column."""
@@ -101,7 +103,7 @@ def aftercare(
             tier=tier,
             reason=reason,
             review_on=again,
-            column=ColumnPlan(weeks, regime) if column else None,
+            column=ColumnPlan(weeks, regime, first) if column else None,
             by=home.actor(),
             now=house.clock.now(),
             revise=revise,

@@ -5,9 +5,9 @@ anybody has read it; approving, vetoing and publishing are acts of named persons
 takes the text of an essay as an argument, but for `verify`, which only compares.
 """
 
-from emeritus.column.drafts import DraftRequest, next_draft, record_draft
+from emeritus.column.drafts import DraftRequest, adopted, next_draft, record_draft
 from emeritus.column.essay import Attempt, Essay, Standing, State, essays, get_essay, standing, states
-from emeritus.column.regime import Regime, load, shipped
+from emeritus.column.regime import Regime, load, parse, shipped
 from emeritus.column.render import Rendered, render
 from emeritus.column.review import Ground, approve, hold, publish, veto, withdraw_veto
 from emeritus.column.verify import Verdict, verify
@@ -22,12 +22,14 @@ __all__ = [
     "Standing",
     "State",
     "Verdict",
+    "adopted",
     "approve",
     "essays",
     "get_essay",
     "hold",
     "load",
     "next_draft",
+    "parse",
     "publish",
     "record_draft",
     "render",

@@ -139,6 +139,11 @@ def _in_turn(request: DraftRequest, made: list[Standing]) -> None:
         )
 
 
+def adopted(log: Log, digest: str) -> Entry | None:
+    """Return the entry with which a regime of that digest came on record, whole."""
+    return log.find(f"regime.adopted:{digest}")
+
+
 def _adopt(log: Log, regime: Regime) -> None:
     """Put the regime's whole text on record, once."""
     body = {

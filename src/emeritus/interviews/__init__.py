@@ -8,7 +8,7 @@ from those entries, so that a sitting that was broken off goes on where it stood
 from emeritus.interviews.export import export_sitting
 from emeritus.interviews.protocol import load, parse, shipped
 from emeritus.interviews.questions import Protocol
-from emeritus.interviews.sitting import Sitting, TurnRecord, get_sitting, open_sitting, sittings
+from emeritus.interviews.sitting import Sitting, TurnRecord, get_sitting, open_sitting, protocol_of, sittings
 from emeritus.interviews.transcript import Exchange, transcript
 from emeritus.interviews.turn import Turn, next_turn, record_turn
 
@@ -24,6 +24,7 @@ __all__ = [
     "next_turn",
     "open_sitting",
     "parse",
+    "protocol_of",
     "record_turn",
     "shipped",
     "sittings",

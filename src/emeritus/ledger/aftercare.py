@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from emeritus.core.clock import parse_date
 from emeritus.core.errors import Conflict, InvalidInput
@@ -17,10 +17,15 @@ DEFAULT_WEEKS = 13
 
 @frozen
 class ColumnPlan:
-    """A weekly column for *weeks* weeks; *regime* says how its essays are prompted."""
+    """A weekly column for *weeks* weeks. *first* says how its first essay is prompted, *regime* the others."""
 
     weeks: int = DEFAULT_WEEKS
-    regime: str = "introduction-v1"
+    regime: str = "minimal-v1"
+    first: str = "introduction-v1"
+
+    def regime_of(self, number: int) -> str:
+        """Return the regime of essay *number*, from 1."""
+        return self.first if number == 1 else self.regime
 
 
 @frozen
@@ -68,7 +73,7 @@ def decide_aftercare(
         "tier": tier,
         "reason": reason.strip(),
         "review_on": review_on.isoformat(),
-        "column": None if column is None else {"weeks": column.weeks, "regime": column.regime},
+        "column": None if column is None else asdict(column),
     }
     if history and dict(history[-1].body) != body and not revise:
         raise Conflict(

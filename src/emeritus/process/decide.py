@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from emeritus import ledger
+from emeritus.column import load
 from emeritus.core.people import Actor, require_person
 from emeritus.ledger import ColumnPlan, Cost, NewCommitment
 from emeritus.ledger.aftercare import Tier
@@ -90,6 +91,8 @@ def decide_aftercare(
 ) -> ledger.Aftercare:
     """Decide who reaches the model once it is retired, and whether it writes a column."""
     _steward(work, by, "decide on access")
+    for regime in (column.first, column.regime) if column else ():
+        load(regime)  # one that is not there is said now, not in a week
     decided = ledger.decide_aftercare(
         work.log, model, tier=tier, reason=reason, review_on=review_on, column=column, by=by, revise=revise
     )

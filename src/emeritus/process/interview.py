@@ -5,12 +5,10 @@ from contextlib import suppress
 
 from emeritus import interviews
 from emeritus.core.errors import Conflict
-from emeritus.interviews import Sitting, Turn
+from emeritus.interviews import Sitting
 from emeritus.process.ports import Parts, Work
 from emeritus.process.stages import INTERVIEW
 from emeritus.registry import Model, get_model
-
-PROTOCOL = "retirement-v1"
 
 
 def seed_of(model: str, number: int) -> int:
@@ -22,13 +20,15 @@ def stride(parts: Parts, model_id: str) -> bool:
     """Take the next turn of the sitting (opening it first); tell whether more is to come."""
     with parts.work() as work:
         model = get_model(work.log, model_id)
-        sitting = _sitting(work, model)
+        sitting = _sitting(parts, work, model)
         if sitting.ended is not None:
             return False
         turn = interviews.next_turn(work.log, work.utterances, model, sitting)
+        questions = len(list(interviews.protocol_of(work.log, sitting).questions()))
     if turn is None:
         return False
-    _tell(parts, sitting, turn)
+    done = len(sitting.turns)
+    parts.watch(INTERVIEW, model_id, done, max(questions, done) + 1, turn.question)
     said = parts.voices.speaker(model_id).speak(turn.prompt, turn.sampling, schema=turn.schema)
     # A worker that was thought dead may have been quicker: its turn stands, and this one is not kept.
     with suppress(Conflict), parts.work() as work:
@@ -36,7 +36,7 @@ def stride(parts: Parts, model_id: str) -> bool:
     return True
 
 
-def _sitting(work: Work, model: Model) -> Sitting:
+def _sitting(parts: Parts, work: Work, model: Model) -> Sitting:
     held = interviews.sittings(work.log, model.id)
     if held:
         return held[-1]
@@ -48,13 +48,7 @@ def _sitting(work: Work, model: Model) -> Sitting:
     return interviews.open_sitting(
         work.log,
         model,
-        interviews.load(PROTOCOL),
+        interviews.load(parts.protocol),
         steward=model.opened_by,
         seed=seed_of(model.id, 1),
     )
-
-
-def _tell(parts: Parts, sitting: Sitting, turn: Turn) -> None:
-    number = len(sitting.turns)
-    total = max(sum(1 for _ in interviews.load(sitting.protocol).questions()) + 1, number + 1)
-    parts.watch(INTERVIEW, sitting.model, number, total, turn.question)

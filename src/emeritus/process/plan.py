@@ -178,18 +178,23 @@ def _column(
         return (Step(DRAFT, model.id, "skipped", "no column was decided on"),)
     if aftercare is None or aftercare.column is None or retire.entry is None or retire.when is None:
         return (Step(DRAFT, model.id, "later", "write the first essay"),)
-    return _essays(model, column.states(log, model.id), aftercare.column, retire.when, now)
+    return _essays(log, model, aftercare.column, retire.when, now)
 
 
-def asks_again(essay: column.Standing, regime: column.Regime) -> bool:
-    """Tell whether the model, which said nothing for *essay*, is asked once more."""
-    return essay.state is column.State.SILENT and len(essay.attempts) < regime.attempts
+def asked_again(log: Log, essay: column.Standing) -> column.Regime | None:
+    """Return by which regime a model that said nothing for *essay* is asked once more; None when it is not."""
+    entry = column.adopted(log, essay.attempt.regime_digest)
+    if essay.state is not column.State.SILENT or entry is None:
+        return None
+    regime = column.parse(entry.body["text"].encode(), essay.regime)
+    return regime if len(essay.attempts) < regime.attempts else None
 
 
 def _essays(
-    model: Model, essays: Sequence[column.Standing], wanted: ledger.ColumnPlan, begin: datetime, now: datetime
+    log: Log, model: Model, wanted: ledger.ColumnPlan, begin: datetime, now: datetime
 ) -> Sequence[Step]:
-    if essays and asks_again(essays[-1], column.load(wanted.regime)):
+    essays = column.states(log, model.id)
+    if essays and asked_again(log, essays[-1]):
         return (Step(DRAFT, model.id, "due", f"ask for essay {essays[-1].number} again"),)
     if essays and essays[-1].state not in _ENDED:
         return _essay(model, essays[-1])

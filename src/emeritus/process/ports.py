@@ -85,7 +85,10 @@ def unwatched(_stage: str, _subject: str, _done: int, _total: int, _what: str) -
 
 @frozen
 class Parts:
-    """Everything that the stages are given. Engines and stores are called outside units of work."""
+    """Everything that the stages are given. Engines and stores are called outside units of work.
+
+    *protocol* names the interview protocol for new sittings: one that is shipped, or a file.
+    """
 
     work: Callable[[], AbstractContextManager[Work]]
     blobs: Blobs
@@ -95,3 +98,4 @@ class Parts:
     sign: Signer
     verify: Verifier
     watch: Watch = unwatched
+    protocol: str = "retirement-v1"

@@ -7,7 +7,7 @@ from emeritus.column import Ground
 from emeritus.core.clock import Clock
 from emeritus.core.errors import Conflict
 from emeritus.core.people import Actor
-from emeritus.process.plan import asks_again, plan
+from emeritus.process.plan import asked_again, plan
 from emeritus.process.ports import Parts, Work
 from emeritus.process.stages import DRAFT
 from emeritus.record import Entry
@@ -20,9 +20,10 @@ def stride(parts: Parts, model_id: str) -> bool:
         aftercare = ledger.aftercare(work.log, model_id)
         if here.step(DRAFT).status != "due" or aftercare is None or aftercare.column is None:
             return False
-        regime = column.load(aftercare.column.regime)
         drafted = column.states(work.log, model_id)
-        number = len(drafted) + (0 if drafted and asks_again(drafted[-1], regime) else 1)
+        again = asked_again(work.log, drafted[-1]) if drafted else None
+        number = len(drafted) + (0 if again else 1)
+        regime = again or column.load(aftercare.column.regime_of(number))
         request = column.next_draft(work.log, work.utterances, here.model, regime, number)
     if request is None:
         return False

@@ -75,7 +75,9 @@ class DecisionPages:
         column = None
         if sent.get("column") == "yes":
             weeks = whole(sent.get("weeks"), "The length of the column")
-            column = ColumnPlan(weeks, sent.get("regime").strip() or ColumnPlan().regime)
+            usual = ColumnPlan()
+            first, regime = sent.get("first").strip(), sent.get("regime").strip()
+            column = ColumnPlan(weeks, regime or usual.regime, first or usual.first)
         decide.decide_aftercare(
             work,
             model,

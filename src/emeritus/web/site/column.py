@@ -175,7 +175,7 @@ def essay_page(work: Work, essay_id: str) -> EssayPage:
     model = get_model(work.log, essay.model)
     published = [each for each in column.states(work.log, essay.model) if each.edition is not None]
     place = [each.id for each in published].index(essay_id)
-    adopted = work.log.find(f"regime.adopted:{essay.attempt.regime_digest}")
+    adopted = column.adopted(work.log, essay.attempt.regime_digest)
     return EssayPage(
         essay=essay,
         model=model,
