@@ -4,6 +4,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
+import structlog
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
@@ -58,8 +60,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in MARKER_OF_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
-        if item.get_closest_marker("model") and not item.get_closest_marker("xdist_group"):
+        if item.get_closest_marker("xdist_group"):
+            continue
+        if item.get_closest_marker("model"):
             item.add_marker(pytest.mark.xdist_group("model"))
+        elif item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group(f"browser {item.path.stem}"))
+
+
+# Where the tests run in the background, SIGINT is ignored, and so it would be in every process they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_at_first() -> Iterator[None]:
+    """Undo what a test, or a command that it ran, did to the logs of the whole process."""
+    yield
+    structlog.reset_defaults()
 
 
 # ---- the real model ----
@@ -226,7 +244,7 @@ CHROMIUM_FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would be in the way of tests that run one of their own
 def browser() -> "Iterator[Browser]":
     """Chromium as Debian packages it, which reaches 127.0.0.1 and nothing else."""
     from playwright.sync_api import sync_playwright

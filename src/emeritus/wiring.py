@@ -119,9 +119,8 @@ def upgrade_house(settings: Settings) -> None:
     """Bring the tables to this release. Raises NotFound where there is no house."""
     _read_key(settings)
     database = open_database(settings.database)
-    with _readable(settings):
-        migrate(database)
-        _prepare_engine(database)
+    migrate(database)
+    _prepare_engine(database)
     database.dispose()
 
 
@@ -146,29 +145,14 @@ def open_house(
     default = (
         SystemClock() if not settings.clock_offset else OffsetClock(timedelta(seconds=settings.clock_offset))
     )
-    with _readable(settings):
-        try:
-            check(database)
-        except BaseException:
-            database.dispose()
-            raise
-        with _house(settings, database, key, clock or default, watch) as house:
-            _check_key(house)
-            yield house
-
-
-@contextmanager
-def _readable(settings: Settings) -> Iterator[None]:
-    """Name a damaged database as that. One that does not answer is named by `transaction` already."""
     try:
-        yield
-    except sa.exc.DatabaseError as why:
-        if type(why) is not sa.exc.DatabaseError:  # its subclasses tell of our own mistakes
-            raise
-        raise IntegrityError(
-            f"The database of {settings.home} is damaged: {str(why.orig).splitlines()[0]}.",
-            next_step="Stop what uses it, and restore it from a backup.",
-        ) from why
+        check(database)
+    except BaseException:
+        database.dispose()
+        raise
+    with _house(settings, database, key, clock or default, watch) as house:
+        _check_key(house)
+        yield house
 
 
 def _check_key(house: House) -> None:

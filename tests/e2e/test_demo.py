@@ -29,7 +29,7 @@ from emeritus.core.people import Actor
 from emeritus.settings import load_settings
 from emeritus.wiring import open_house
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.model, pytest.mark.timeout(600), pytest.mark.xdist_group("demo")]
 
 MODEL = "smollm2-135m-instruct"
 ESSAY = f"{MODEL}-essay-1"
@@ -317,6 +317,7 @@ def test_everybody_can_use_it(serving, open_page, axe) -> None:
         "/",
         model,
         f"{model}/interview",
+        f"{model}/decisions",
         f"/column/essays/{ESSAY}",
         "/record",
     ):

@@ -93,7 +93,7 @@ class MemoryUsage:
 
 def no_key(key_id: str) -> NotFound:
     """Return the error for a key that is not kept."""
-    return NotFound(f"There is no key {key_id[:80]!r}.", next_step="List them: `emeritus key list`.")
+    return NotFound(f"There is no key {key_id[:80]!r}.", next_step="List them: `emeritus access keys`.")
 
 
 def key_taken(key_id: str) -> Conflict:

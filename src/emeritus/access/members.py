@@ -97,6 +97,6 @@ def _history(log: Log, member: str) -> list[Entry]:
     if not history:
         raise NotFound(
             f"There is no member {member[:80]!r}.",
-            next_step="Add one: `emeritus member add NAME --plan PLAN`.",
+            next_step="Add one: `emeritus access join NAME --plan PLAN`.",
         )
     return history

@@ -91,18 +91,12 @@ def aftercare(
     from emeritus.process import decide
 
     with home.open() as house, house.works.write() as work:
-        again = parse_date(review_on)
-        if again <= (today := house.clock.now().date()):
-            raise InvalidInput(
-                f"{again} is not in the future; today is {today}.",
-                next_step="Say when it is looked at again: --review-on DATE.",
-            )
         decided = decide.decide_aftercare(
             work,
             model,
             tier=tier,
             reason=reason,
-            review_on=again,
+            review_on=parse_date(review_on),
             column=ColumnPlan(weeks, regime, first) if column else None,
             by=home.actor(),
             now=house.clock.now(),

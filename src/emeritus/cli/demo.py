@@ -3,10 +3,14 @@
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from emeritus.cli.house import Home, quiet_logs
+
+if TYPE_CHECKING:
+    from emeritus.cli.demonstration import Demonstration
 
 
 @click.command()
@@ -43,10 +47,11 @@ def command(home: Home, folder: Path, weights: Path, port: int, serve: bool) -> 
             _serve(demo, port)
 
 
-def _serve(demo: "Demonstration", port: int) -> None:  # type: ignore[name-defined]  # noqa: F821
+def _serve(demo: "Demonstration", port: int) -> None:
+    from emeritus.cli.tour import tour
     from emeritus.web.serving import serve
 
     def ready(url: str) -> None:
-        threading.Thread(target=demo.tour, args=(url,), name="tour", daemon=True).start()
+        threading.Thread(target=tour, args=(demo.house, url), name="tour", daemon=True).start()
 
     serve(demo.house, host="127.0.0.1", port=port, engine=None, ready=ready)

@@ -1,9 +1,6 @@
 """The demonstration: the script that stands in for people, plainly called a script on every page."""
 
-import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +12,6 @@ import click
 from attrs import frozen
 
 from emeritus import column, ledger
-from emeritus.access import applications, grants, members
 from emeritus.archive import inspect
 from emeritus.cli.progress import Bars
 from emeritus.core.clock import OffsetClock
@@ -299,51 +295,6 @@ class Demonstration:
         """Let some days pass, but never beyond the present."""
         _move(self.clock, min(self.clock.now() + by, datetime.now(UTC)))
 
-    # -- the tour -------------------------------------------------------------
-
-    def tour(self, url: str) -> None:
-        """Call the gateway as a member, a stranger and an applicant do; print where everything is."""
-        with self.house.works.write() as work:
-            member = members.join(
-                work.log, work.private, self.clock, name="Demo member", plan="demo", by=STEWARD
-            )
-            member_key = members.issue_key(work.log, work.keys, self.clock, member.id, label="demo").text
-            received = applications.apply(
-                work.log,
-                work.private,
-                self.clock,
-                models=[MODEL],
-                who="Demo applicant",
-                contact="applicant@example.org",
-                purpose="To show that an application is answered.",
-            )
-            granted = grants.decide_application(
-                work.log,
-                self.clock,
-                received.application.id,
-                grant=True,
-                reason="The default is to grant.",
-                by=STEWARD,
-            )
-            assert granted.grant is not None
-            applicant_key = grants.issue_key(work.log, work.keys, self.clock, granted.grant).text
-            essay = column.states(work.log, MODEL)[0].id
-        click.echo("\nThe gateway, over HTTP:")
-        for who, key in (("a member", member_key), ("a stranger", None), ("an applicant", applicant_key)):
-            click.echo(f"  {who:13}{_call(url, key)}")
-        token = self.house.sign_in(STEWARD)
-        click.echo(
-            f"\nLook around, until Ctrl-C:\n"
-            f"  site         {url}/\n"
-            f"  the model    {url}/models/{MODEL}\n"
-            f"  interview    {url}/models/{MODEL}/interview\n"
-            f"  first essay  {url}/column/essays/{essay}\n"
-            f"  the record   {url}/record\n"
-            f"  desk         {url}/desk   (token: {token})\n"
-            f"  gateway      {url}/v1     (OpenAI and Anthropic SDKs; key: {member_key})\n"
-            f"  on the shell emeritus --home {self.house.settings.home} status {MODEL}"
-        )
-
 
 def _move(clock: OffsetClock, to: datetime) -> None:
     """Set the clock to *to*; it never goes back, and never beyond the present."""
@@ -374,24 +325,3 @@ def _answer(topic: str, today: date) -> dict[str, Any]:
         "reason": "It takes a person to weigh this, and here is only a script.",
         "cost": Cost(0, "EUR"),
     }
-
-
-def _call(url: str, key: str | None) -> str:
-    body = {
-        "model": MODEL,
-        "messages": [{"role": "user", "content": "Say hello to somebody who has come to visit you."}],
-        "max_tokens": 40,
-        "seed": 1,
-    }
-    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
-    request = urllib.request.Request(  # noqa: S310  (our own server)
-        f"{url}/v1/chat/completions", json.dumps(body).encode(), headers
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
-            said = json.load(answer)["choices"][0]["message"]["content"]
-            return f"200  “{' '.join(said.split())[:90]}…”"
-    except urllib.error.HTTPError as why:
-        return f"{why.code}  {json.load(why)['error']['message'][:110]}"
-    except OSError as why:
-        return f"failed: {why}"

@@ -192,7 +192,7 @@ def get_sitting(log: Log, sitting_id: str) -> Sitting:
     if not opened:
         raise NotFound(
             f"There is no sitting {sitting_id[:120]!r}.",
-            next_step="List them: `emeritus interview show MODEL`.",
+            next_step="Its page lists them: /models/MODEL/interview.",
         )
     return next(each for each in sittings(log, opened[0].model or "") if each.id == sitting_id)
 

@@ -143,9 +143,15 @@ def settle(log: Log, model: str, by: Actor, *, set_aside: str = "") -> Entry:
     """Say that every stated wish was looked at. *set_aside* is the reason for those that became none.
 
     Raises:
+        Conflict: the model was not asked yet.
         InvalidInput: wishes are left over, and no reason is given.
     """
     require_person(by, "settle the preferences")
+    if not log.entries(model=model, kinds={"preferences.stated"}, limit=1):
+        raise Conflict(
+            f"{model[:96]} has not been asked for its wishes yet, so there is nothing to settle.",
+            next_step=f"The interview comes first; see `emeritus status {model[:96]}`.",
+        )
     used = {name for preference in preferences(log, model) for name in preference.candidates}
     left = [candidate.id for candidate in candidates(log, model) if candidate.id not in used]
     if left and not set_aside.strip() and settled(log, model) is None:

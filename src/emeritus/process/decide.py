@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from emeritus import ledger
 from emeritus.column import load
+from emeritus.core.errors import InvalidInput
 from emeritus.core.people import Actor, require_person
 from emeritus.ledger import ColumnPlan, Cost, NewCommitment
 from emeritus.ledger.aftercare import Tier
@@ -12,11 +13,20 @@ from emeritus.ledger.decision import Verdict
 from emeritus.process.ports import Work
 from emeritus.process.stretch import ask_due
 from emeritus.record import Entry
+from emeritus.registry import get_model
 from emeritus.registry.organisation import acting
 
 
 def _steward(work: Work, by: Actor, act: str) -> Actor:
     return acting(work.log, require_person(by, act), "steward", act)
+
+
+def _ahead(day: date, now: datetime, what: str) -> None:
+    if day <= now.date():
+        raise InvalidInput(
+            f"{what} on {day} is not in the future; today is {now.date()}.",
+            next_step="Choose a later day.",
+        )
 
 
 def confirm(
@@ -61,6 +71,8 @@ def decide(
 ) -> ledger.Decision:
     """Answer a preference; when it was the last thing undecided, what follows starts by itself."""
     _steward(work, by, "decide on a preference")
+    for new in commitments:
+        _ahead(new.due, now, "A commitment that is due")
     decision = ledger.decide(
         work.log,
         model,
@@ -91,6 +103,8 @@ def decide_aftercare(
 ) -> ledger.Aftercare:
     """Decide who reaches the model once it is retired, and whether it writes a column."""
     _steward(work, by, "decide on access")
+    get_model(work.log, model)
+    _ahead(review_on, now, "A day on which access is looked at again")
     for regime in (column.first, column.regime) if column else ():
         load(regime)  # one that is not there is said now, not in a week
     decided = ledger.decide_aftercare(

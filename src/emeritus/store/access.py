@@ -73,7 +73,7 @@ class SqlKeys:
 
 
 def _no_key(key_id: str) -> NotFound:
-    return NotFound(f"There is no key {key_id[:80]!r}.", next_step="List them: `emeritus key list`.")
+    return NotFound(f"There is no key {key_id[:80]!r}.", next_step="List them: `emeritus access keys`.")
 
 
 class SqlUsage:

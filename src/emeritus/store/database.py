@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from emeritus.core.errors import InvalidInput, Unavailable
+from emeritus.core.errors import IntegrityError, InvalidInput, Unavailable
 
 _READ = "emeritus_read"
 
@@ -62,6 +62,7 @@ def transaction(engine: sa.Engine, *, reading: bool = False) -> Iterator[sa.Conn
 
     Raises:
         DatabaseUnavailable: the database does not answer, is locked for too long, or its disk is full.
+        IntegrityError: its file is damaged.
     """
     try:
         with engine.connect().execution_options(**{_READ: reading}) as connection, connection.begin():
@@ -70,4 +71,11 @@ def transaction(engine: sa.Engine, *, reading: bool = False) -> Iterator[sa.Conn
         raise DatabaseUnavailable(
             f"The database did not do its work: {str(why.orig).splitlines()[0]}.",
             next_step="Check that it runs and that its disk has room; nothing of this act was kept.",
+        ) from why
+    except sa.exc.DatabaseError as why:
+        if type(why) is not sa.exc.DatabaseError:  # its subclasses tell of our own mistakes
+            raise
+        raise IntegrityError(
+            f"The database is damaged: {str(why.orig).splitlines()[0]}.",
+            next_step="Stop what uses it, and restore it from a backup.",
         ) from why

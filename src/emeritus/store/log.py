@@ -17,6 +17,11 @@ from emeritus.store import tables
 _APPEND_LOCK = 0x454D4C4F  # appenders queue up on PostgreSQL; SQLite's write lock does the same
 
 
+def _bytes(value: bytes | memoryview | str) -> bytes:
+    """Return stored bytes, also where somebody stored text instead: whether they are right is told later."""
+    return value.encode() if isinstance(value, str) else bytes(value)
+
+
 class SqlLog:
     """`Log` on one connection. Whoever owns the transaction calls `seal` before the commit."""
 
@@ -97,7 +102,7 @@ class SqlLog:
             query = query.where(table.c.kind.in_(sorted(kinds)))
         if subject is not None:
             query = query.where(table.c.subject == subject)
-        return [Entry.read(bytes(data)) for data in self._connection.execute(query).scalars()]
+        return [Entry.read(_bytes(data)) for data in self._connection.execute(query).scalars()]
 
     def find(self, key: str) -> Entry | None:
         return self._one(tables.entry.c.key == key)
@@ -110,7 +115,7 @@ class SqlLog:
 
     def _one(self, condition: sa.ColumnElement[bool]) -> Entry | None:
         data = self._connection.execute(sa.select(tables.entry.c.data).where(condition)).scalar()
-        return None if data is None else Entry.read(bytes(data))
+        return None if data is None else Entry.read(_bytes(data))
 
     def size(self) -> int:
         return self._count() if self._size is None else self._size
@@ -124,7 +129,7 @@ class SqlLog:
         ).scalar()
         if found is None:
             raise KeyError((level, index))
-        return bytes(found)
+        return _bytes(found)
 
     def checkpoint(self) -> Checkpoint:
         size = self.size()
@@ -140,7 +145,7 @@ class SqlLog:
         """Yield the logged bytes of every entry from *begin* on, a page at a time."""
         query = sa.select(tables.entry.c.data).where(tables.entry.c.seq >= begin).order_by(tables.entry.c.seq)
         for data in self._connection.execution_options(yield_per=1000).execute(query).scalars():
-            yield bytes(data)
+            yield _bytes(data)
 
     def notes(self) -> Iterator[str]:
         """Yield every signed checkpoint that was kept."""
@@ -174,7 +179,7 @@ class SqlUtterances:
         data = self._connection.execute(query).scalar()
         if data is None:
             raise no_utterance(utterance_id)
-        return Utterance.from_canonical(bytes(data), utterance_id)
+        return Utterance.from_canonical(_bytes(data), utterance_id)
 
     def ids(self) -> Iterator[str]:
         yield from self._connection.execute(sa.select(tables.utterance.c.id)).scalars()
@@ -199,7 +204,7 @@ class SqlPrivate:
         data = self._connection.execute(query).scalar()
         if data is None:
             raise no_fact(name)
-        fact: Mapping[str, Any] = from_canonical(bytes(data))
+        fact: Mapping[str, Any] = from_canonical(_bytes(data))
         return fact
 
     def forget(self, name: str) -> bool:

@@ -177,7 +177,7 @@ class EngineProcess:
         why = said or ended or "it was not ready in time"
         return EngineNotStarted(
             f"{self._who} did not start: {why[:300]}.",
-            next_step="Check the weights with `emeritus model verify`, the memory that is free, and allow more time.",
+            next_step="Check the weights with `emeritus archive verify`, the memory that is free, and allow more time.",
         )
 
 
