@@ -29,11 +29,11 @@ demo: $(STAMPS)/run $(MODEL) ## retire a small real model from notice to first e
 
 .PHONY: test
 test: system lint $(MODEL) ## lint, then every test: real model, real browser, real PostgreSQL
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) $(ARGS)
 
 .PHONY: check
 check: $(STAMPS)/dev ## the tests that need no model, browser or PostgreSQL
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q -m "not model and not browser and not postgres" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -q -m "not model and not browser and not postgres" $(ARGS)
 
 .PHONY: lint
 lint: $(STAMPS)/dev ## ruff, mypy and the import contracts

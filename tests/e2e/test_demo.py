@@ -29,7 +29,7 @@ from emeritus.core.people import Actor
 from emeritus.settings import load_settings
 from emeritus.wiring import open_house
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(600), pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 
 MODEL = "smollm2-135m-instruct"
 ESSAY = f"{MODEL}-essay-1"

@@ -18,7 +18,7 @@ from emeritus.settings import load_settings
 from emeritus.voices.fakes import FakeEngine, drawn
 from emeritus.wiring import open_house
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("desk")]
+pytestmark = [pytest.mark.timeout(300)]
 
 MODEL = "far-away"
 DAY = (datetime.now(UTC).date() + timedelta(days=90)).isoformat()

@@ -422,3 +422,21 @@ def test_one_call_at_a_time_is_not_needed(server, house, key):
     one = chat(server, key).json["usage"]["total_tokens"]
     assert house.usage.totals().tokens == 49 * one
     assert len({answer.headers["request-id"] for answer in answers}) == 48
+
+
+def test_a_stream_that_lost_its_beginning_is_given_one(server, engine, key):
+    """An engine may leave out message_start (llama.cpp does at times); the official SDK reads the rest all the same."""
+    events = (
+        ("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}),
+        ("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": "🐦"}}),
+        ("content_block_stop", {"index": 0}),
+        ("message_delta", {"delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}}),
+        ("message_stop", {}),
+    )
+    stream = "".join(
+        f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n" for name, data in events
+    )
+    engine.reply_next(stream.encode(), headers={"content-type": "text/event-stream"})
+    with server.anthropic(key).messages.stream(**ASK, max_tokens=9) as answer:
+        assert answer.get_final_text() == "🐦"
+        assert answer.get_final_message().model == "opus"

@@ -29,7 +29,7 @@ ADA = person("Ada Lovelace")
 MODEL = "far-away"
 TODAY = datetime.now(UTC).date()
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("engine")]
+pytestmark = [pytest.mark.timeout(180)]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from emeritus.registry import Lineage, NewModel, Organisation, add_person
 from emeritus.settings import Settings, load_settings
 from emeritus.wiring import found_house, open_house
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(600), pytest.mark.xdist_group("killed")]
+pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 
 ADA = person("Ada Lovelace")
 MODEL = "smollm2"

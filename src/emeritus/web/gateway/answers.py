@@ -43,6 +43,22 @@ def refusal_answer(refusal: Refusal, standing: Standing, links: Links, request_i
     return json_answer(body, request_id, refusal.status, headers)
 
 
+def message_start(model: str, request_id: str) -> bytes:
+    """Return the event that begins an Anthropic stream, for an engine that forgot it and told no counts."""
+    message: dict[str, Any] = {
+        "id": request_id,
+        "type": "message",
+        "role": "assistant",
+        "content": [],
+        "model": model,
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 0, "output_tokens": 0},
+    }
+    data = msgspec.json.encode({"type": "message_start", "message": message})
+    return b"event: message_start\ndata: " + data + b"\n\n"
+
+
 def error_status(error: EmeritusError) -> int:
     """Return the HTTP status of an error; what an engine does not understand is a bad request."""
     return 400 if isinstance(error, NotUnderstood) else error.status

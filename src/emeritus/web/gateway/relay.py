@@ -130,6 +130,8 @@ class Relay:
         events = Events()
         async for chunk in answer.chunks():
             seen = [event for event in events.feed(chunk) if self.meter.event(event)]
+            if seen and not self.status and _headless(self.asked.path, seen[0]):
+                seen.insert(0, answers.message_start(self.entered.admission.model.id, self.request_id))
             if seen:
                 await self._begin_stream(send)
                 if self.meter.ended:
@@ -170,6 +172,15 @@ class Relay:
         }
         raw = [(name.encode(), value.encode("latin-1", "replace")) for name, value in every.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+def _headless(path: str, first: bytes) -> bool:
+    """Tell whether an Anthropic stream lacks the event that has to begin it.
+
+    llama.cpp leaves it out when the first token is only a part of a character; no SDK reads the rest then.
+    """
+    known = (b"event: message_start", b"event: error", b"event: ping")
+    return path == "/v1/messages" and not first.startswith(known)
 
 
 async def _hang_up(receive: Receive) -> None:
