@@ -47,6 +47,10 @@ format: $(STAMPS)/dev ## put the code into shape
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+.PHONY: docs
+docs: $(STAMPS)/dev ## write docs/reference/cli.md anew from the commands' own help
+	@$(BIN)/python scripts/cli-reference
+
 .PHONY: system
 system: ## install chromium, postgresql, fonts and libatomic1 (for Playwright) from Debian's packages where they are missing
 	@missing=(); \
