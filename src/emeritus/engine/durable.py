@@ -164,6 +164,9 @@ class Engine:
             note_failure(self._parts, stage, subject, cause)
             self._on_failure(stage, subject, cause)
             return "failed"
+        if self._failure_count(stage, subject):
+            with self._parts.work() as work:
+                work.failures.clear(stage, subject)
         log.info("stretch.done", stage=stage, subject=subject)
         self._nudged.set()  # what comes next is not asked for in here: DBOS would make it a child
         return "done"
