@@ -10,7 +10,6 @@ from attrs import field, frozen
 
 from emeritus.core import script
 from emeritus.core.digests import sha256
-from emeritus.core.errors import NotFound
 from emeritus.core.script import Part
 from emeritus.core.speech import Message
 from emeritus.core.template import fill, placeholders
@@ -55,10 +54,12 @@ class Regime:
         return tuple(Message(turn.role, fill(turn.content, values, self.name)) for turn in self.messages)
 
 
+_SHIPPED = resources.files("emeritus.column") / "regimes"
+
+
 def shipped() -> list[str]:
     """Return the names of the regimes that come with Emeritus."""
-    folder = resources.files("emeritus.column") / "regimes"
-    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+    return script.shipped(_SHIPPED)
 
 
 def load(name_or_path: str | Path) -> Regime:
@@ -68,16 +69,7 @@ def load(name_or_path: str | Path) -> Regime:
         NotFound: there is no such regime.
         InvalidInput: it is not a regime; the sentence names file, line and place.
     """
-    if isinstance(name_or_path, str) and name_or_path in shipped():
-        file = resources.files("emeritus.column") / "regimes" / f"{name_or_path}.yaml"
-        return parse(file.read_bytes(), f"{name_or_path}.yaml")
-    path = Path(name_or_path)
-    if not path.is_file():
-        raise NotFound(
-            f"There is no regime {str(name_or_path)[:200]!r}.",
-            next_step=f"Name a file, or one of: {', '.join(shipped())}.",
-        )
-    return parse(path.read_bytes(), path.name)
+    return parse(*script.find(name_or_path, _SHIPPED, what="regime"))
 
 
 @lru_cache(maxsize=16)

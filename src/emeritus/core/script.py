@@ -5,12 +5,14 @@ Only maps, lists and plain values; no anchors, no tags, no key twice, no key tha
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 from attrs import field, frozen
 
-from emeritus.core.errors import InvalidInput
+from emeritus.core.errors import InvalidInput, NotFound
 
 MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 20
@@ -172,3 +174,25 @@ def _line(mark: Any) -> int:
 
 def _events(text: str) -> Iterator[yaml.Event]:
     yield from yaml.parse(text, Loader=yaml.SafeLoader)
+
+
+def shipped(folder: Traversable) -> list[str]:
+    """Return the names of the scripts that come with Emeritus in *folder*."""
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def find(name_or_path: str | Path, folder: Traversable, *, what: str) -> tuple[bytes, str]:
+    """Return the bytes and the file name of a script: one of *folder* by its name, or a file of one's own.
+
+    Raises:
+        NotFound: there is no such *what*.
+    """
+    if isinstance(name_or_path, str) and name_or_path in shipped(folder):
+        return (folder / f"{name_or_path}.yaml").read_bytes(), f"{name_or_path}.yaml"
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise NotFound(
+            f"There is no {what} {str(name_or_path)[:200]!r}.",
+            next_step=f"Name a file, or one of: {', '.join(shipped(folder))}.",
+        )
+    return path.read_bytes(), path.name

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from emeritus.core import script
-from emeritus.core.errors import NotFound
 from emeritus.core.script import Part
 from emeritus.core.template import placeholders
 from emeritus.interviews.questions import (
@@ -29,10 +28,12 @@ from emeritus.interviews.questions import (
 FORMAT = "emeritus-protocol/1"
 
 
+_SHIPPED = resources.files("emeritus.interviews") / "protocols"
+
+
 def shipped() -> list[str]:
     """Return the names of the protocols that come with Emeritus."""
-    folder = resources.files("emeritus.interviews") / "protocols"
-    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+    return script.shipped(_SHIPPED)
 
 
 def load(name_or_path: str | Path) -> Protocol:
@@ -42,16 +43,7 @@ def load(name_or_path: str | Path) -> Protocol:
         NotFound: there is no such protocol.
         InvalidInput: it is not a protocol; the sentence names file, line and place.
     """
-    if isinstance(name_or_path, str) and name_or_path in shipped():
-        file = resources.files("emeritus.interviews") / "protocols" / f"{name_or_path}.yaml"
-        return parse(file.read_bytes(), f"{name_or_path}.yaml")
-    path = Path(name_or_path)
-    if not path.is_file():
-        raise NotFound(
-            f"There is no protocol {str(name_or_path)[:200]!r}.",
-            next_step=f"Name a file, or one of: {', '.join(shipped())}.",
-        )
-    return parse(path.read_bytes(), path.name)
+    return parse(*script.find(name_or_path, _SHIPPED, what="protocol"))
 
 
 @lru_cache(maxsize=16)
