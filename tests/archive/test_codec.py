@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emeritus.archive.codec import RAW, Encoding, Scheme, Undecodable, choose, decode, encode, frame_size
+from emeritus.archive.containers.layout import Span
 
 SCHEMES = [
     RAW,
@@ -38,7 +39,7 @@ FLOATS = [0x7FC00001, 0xFFC12345, 0x7F800001, 0x80000000, 0x7F800000, 0xFF800000
 def test_what_is_encoded_is_decoded(scheme, raw):
     """NaN payloads, negative zeros, odd tails and nothing at all come back as they were."""
     used, payload = encode(scheme, raw)
-    assert decode(used.encoding, payload, len(raw)) == raw
+    assert decode(used, payload, len(raw)) == raw
     assert len(payload) <= len(raw)
 
 
@@ -57,7 +58,7 @@ def test_altered_payloads_never_crash(scheme, data):
     altered = bytearray(payload)
     altered[data.draw(st.integers(0, len(altered) - 1))] ^= data.draw(st.integers(1, 255))
     with contextlib.suppress(Undecodable):
-        assert len(decode(used.encoding, bytes(altered), len(raw))) == len(raw)
+        assert len(decode(used, bytes(altered), len(raw))) == len(raw)
 
 
 def test_a_zstd_frame_that_claims_terabytes_is_refused_before_it_is_unpacked():
@@ -69,11 +70,10 @@ def test_a_zstd_frame_that_claims_terabytes_is_refused_before_it_is_unpacked():
 def test_the_smallest_scheme_is_chosen_and_raw_when_none_helps():
     chance = random.Random(1)
     noise = chance.randbytes(60_000)
-    assert choose(SCHEMES, [noise]) == RAW
+    assert choose(Span("tensor", 0, len(noise), dtype="F32", fields=(1,) * 4, is_float=True), [noise]) == RAW
     floats = struct.pack("<20000f", *(chance.gauss(0, 0.02) for _ in range(20_000)))
-    assert choose(
-        [RAW, Scheme(Encoding.ZSTD), Scheme(Encoding.ROTATED_PLANES, (1,) * 4)], [floats]
-    ) == Scheme(Encoding.ROTATED_PLANES, (1,) * 4)
+    span = Span("tensor", 0, len(floats), dtype="F32", fields=(1,) * 4, is_float=True)
+    assert choose(span, [floats]) == Scheme(Encoding.ROTATED_PLANES, (1,) * 4)
 
 
 def test_frames_are_whole_blocks():

@@ -216,10 +216,10 @@ def _scheme(piece: _Piece, read: Read) -> codec.Scheme:
     stride = max(1, piece.span.stride)
     size = max(codec.SAMPLE, min(4 * codec.SAMPLE, piece.length // 24)) // stride * stride
     if piece.length <= 3 * size:
-        return codec.choose(codec.candidates(piece.span), [read(0, min(piece.length, 2 * size))])
+        return codec.choose(piece.span, [read(0, min(piece.length, 2 * size))])
     starts = (0, (piece.length - size) // 2 // stride * stride, (piece.length - size) // stride * stride)
     samples = [read(start, start + size) for start in starts]
-    return codec.choose(codec.candidates(piece.span), samples)
+    return codec.choose(piece.span, samples)
 
 
 def _compare(held: OpenFile, piece: _Piece, meter: _Odometer | None = None) -> None:

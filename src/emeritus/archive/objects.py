@@ -126,7 +126,7 @@ def _encoded(
 
     rows = []
     for used, payload in ordered(pool, partial(encode, scheme), frames(), AHEAD):
-        rows.append(_ROW.pack(used.encoding, len(payload), blake3(payload).digest()[:16]))
+        rows.append(_ROW.pack(used, len(payload), blake3(payload).digest()[:16]))
         yield payload
     if hasher.hexdigest() != facts.blake3:
         raise changed()

@@ -1,0 +1,72 @@
+"""One frame, to a payload and back."""
+
+import numpy as np
+
+from emeritus.archive.codec import planes
+from emeritus.archive.codec.packing import pack, unpack
+from emeritus.archive.codec.schemes import Encoding, Scheme, Undecodable
+from emeritus.archive.ports import Bytes
+
+FRAME = 2 << 20
+MAX_FRAME = 4 << 20
+
+
+def frame_size(stride: int) -> int:
+    """Return the length of the frames of an object whose blocks are *stride* bytes long."""
+    return FRAME // stride * stride if 0 < stride <= FRAME else FRAME
+
+
+def encode(
+    scheme: Scheme,
+    raw: Bytes,
+    base: Bytes | None = None,  # noqa: ARG001
+) -> tuple[Encoding, bytes]:
+    """Return *raw* written by *scheme*, and how it was written; as it is when that is not smaller.
+
+    A difference is written against *base*; where *base* is None or alone is smaller, alone.
+    """
+    if scheme.needs_base:
+        scheme = scheme.alone or Scheme(Encoding.ZSTD)
+    if scheme.encoding is Encoding.RAW or len(raw) < scheme.stride:
+        return Encoding.RAW, bytes(raw)
+    if scheme.encoding is Encoding.ZSTD:
+        payload = pack(raw)
+    else:
+        payload = planes.encode(raw, scheme.fields, rotated=scheme.encoding is Encoding.ROTATED_PLANES)
+    return (scheme.encoding, payload) if len(payload) < len(raw) else (Encoding.RAW, bytes(raw))
+
+
+def decode(encoding: Encoding, payload: Bytes, length: int, base: Bytes | None = None) -> bytes:
+    """Return the *length* bytes that were written as *payload* (against *base*, for a difference).
+
+    Raises:
+        Undecodable: when these are not bytes that `encode` wrote.
+    """
+    if encoding is Encoding.RAW:
+        if len(payload) != length:
+            raise Undecodable(f"{len(payload)} bytes instead of {length}")
+        return bytes(payload)
+    if encoding is Encoding.ZSTD:
+        return unpack(payload, length)
+    out = bytearray(length)
+    decode_into(encoding, payload, memoryview(out), base)
+    return bytes(out)
+
+
+def decode_into(encoding: Encoding, payload: Bytes, out: memoryview, base: Bytes | None = None) -> None:
+    """Fill *out* (writable bytes) with what was written as *payload*.
+
+    When it raises, *out* holds anything.
+
+    Raises:
+        Undecodable: when these are not bytes that `encode` wrote, or a difference comes without base.
+    """
+    if encoding.needs_base and base is None:
+        raise Undecodable("a difference without its base")
+    match encoding:
+        case Encoding.RAW | Encoding.ZSTD:
+            out[:] = decode(encoding, payload, len(out))
+        case Encoding.PLANES | Encoding.ROTATED_PLANES:
+            planes.decode_into(
+                payload, np.frombuffer(out, np.uint8), rotated=encoding is Encoding.ROTATED_PLANES
+            )

@@ -1,0 +1,34 @@
+"""zstd (RFC 8878), a compressor and a decompressor to each thread."""
+
+import threading
+
+import zstandard
+
+from emeritus.archive.codec.schemes import Undecodable
+from emeritus.archive.ports import Bytes
+
+_contexts = threading.local()
+
+
+def pack(data: Bytes, *, plane: bool = False) -> bytes:
+    """Return *data* as one zstd frame; *plane*: it is numbers, in which long matches are accidents."""
+    if not hasattr(_contexts, "text"):
+        # Look for long matches only, and count on Huffman.
+        numbers = zstandard.ZstdCompressionParameters.from_level(1, min_match=7, hash_log=6)
+        _contexts.text = zstandard.ZstdCompressor(level=1)
+        _contexts.plane = zstandard.ZstdCompressor(compression_params=numbers)
+    packed: bytes = (_contexts.plane if plane else _contexts.text).compress(data)
+    return packed
+
+
+def unpack(data: Bytes, length: int) -> bytes:
+    """Return the *length* bytes that `pack` wrote. Raises Undecodable."""
+    try:
+        if zstandard.frame_content_size(data) != length:
+            raise Undecodable("a zstd frame of another length")
+        if not hasattr(_contexts, "unpack"):
+            _contexts.unpack = zstandard.ZstdDecompressor(max_window_size=8 << 20)
+        raw: bytes = _contexts.unpack.decompress(data, max_output_size=length, allow_extra_data=False)
+    except zstandard.ZstdError as why:
+        raise Undecodable(str(why)) from why
+    return raw
