@@ -10,6 +10,7 @@ import pytest
 
 from emeritus.archive import BlobMissing, BlobUnreadable
 from emeritus.archive.drafts import Draft
+from emeritus.archive.ports import Put
 from emeritus.core.errors import InvalidInput
 from emeritus.store.blobs import FolderBlobs, ObjectStoreBlobs, open_blobs
 
@@ -99,6 +100,72 @@ def test_nothing_is_kept_of_a_put_that_fails(any_blobs, fails):
         any_blobs.put_if_absent("x", chunks(), check=check)
     assert not any_blobs.exists("x")
     assert list(any_blobs.list()) == []
+
+
+def test_several_blobs_together(any_blobs):
+    """Each is stored as if it came alone: the first writer wins, a repair replaces, checks look first."""
+    any_blobs.put_if_absent("a/old", [b"first"])
+    any_blobs.put_if_absent("a/bad", [b"damaged"])
+    seen = []
+
+    def check(read, size):
+        seen.append((read(0, size), any_blobs.exists("b/new")))
+
+    puts = [
+        Put("a/old", [b"second"]),
+        Put("a/bad", [b"sound"], replace=True),
+        Put("b/new", [b"n", b"ew"], check=check),
+        *(Put(f"c/{n}", [b"%d" % n]) for n in range(200)),
+    ]
+    assert any_blobs.put_together(puts) == [False] + [True] * 202
+    assert seen == [(b"new", False)]
+    held = {path: b"".join(any_blobs.get(path)) for path in any_blobs.list()}
+    assert held == {"a/old": b"first", "a/bad": b"sound", "b/new": b"new"} | {
+        f"c/{n}": b"%d" % n for n in range(200)
+    }
+    assert any_blobs.put_together(puts[2:]) == [False] * 201
+    assert any_blobs.put_together([]) == []
+
+
+@pytest.mark.parametrize("fails", ["check", "chunks"])
+def test_together_keeps_nothing_of_what_fails(any_blobs, fails):
+    """The error reaches the caller as it is; what failed is not there, and others are whole or not there."""
+
+    class Oops(Exception):
+        pass
+
+    def chunks():
+        yield b"x" * 1000
+        if fails == "chunks":
+            raise Oops
+
+    def check(read, size):
+        if fails == "check":
+            raise Oops
+
+    with pytest.raises(Oops):
+        any_blobs.put_together([Put("a", [b"a"]), Put("x", chunks(), check=check), Put("b", [b"b"])])
+    assert not any_blobs.exists("x")
+    assert all(b"".join(any_blobs.get(path)) == path.encode() for path in any_blobs.list())
+
+
+def test_a_peek_gives_the_beginning_and_the_size(any_blobs):
+    any_blobs.put_if_absent("x", [b"0123456789"])
+    any_blobs.put_if_absent("empty", [])
+    assert any_blobs.peek("x", 4) == (b"0123", 10)
+    assert any_blobs.peek("x", 10) == any_blobs.peek("x", 99) == (b"0123456789", 10)
+    assert any_blobs.peek("x", 0) == (b"", 10)
+    assert any_blobs.peek("empty", 9) == (b"", 0)
+    with pytest.raises(BlobMissing, match="no/such"):
+        any_blobs.peek("no/such", 5)
+
+
+def test_what_is_deleted_is_gone(any_blobs):
+    any_blobs.put_if_absent("a/x", [b"x"])
+    assert any_blobs.delete("a/x")
+    assert not any_blobs.exists("a/x")
+    assert not any_blobs.delete("a/x")
+    assert any_blobs.put_if_absent("a/x", [b"again"])
 
 
 def test_list_is_sorted_and_by_whole_segments(any_blobs):

@@ -10,7 +10,8 @@ import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from emeritus.archive.errors import BlobUnreadable, DiskFull, StoreFailed
 from emeritus.archive.ports import Bytes
 
 _PREFIX, _SUFFIX = ".emeritus-", ".draft"
+_AT_ONCE = 8
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -65,11 +67,21 @@ def read_exactly(fd: int, start: int, end: int, what: str) -> bytes:
 
 def make_folder(folder: Path) -> None:
     """Create *folder* and what is above it, so that they survive a power cut."""
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+    _make_folders({folder})
+
+
+def _make_folders(folders: Iterable[Path]) -> None:
+    touched: dict[Path, None] = {}
+    for folder in folders:
+        missing = []
+        while not folder.is_dir():
+            missing.append(folder)
+            folder = folder.parent  # noqa: PLW2901
+        for new in reversed(missing):
+            new.mkdir(exist_ok=True)
+            touched[new.parent] = None
+    for parent in touched:
+        _sync_folder(parent)
 
 
 def sweep(folder: Path) -> int:
@@ -133,14 +145,37 @@ class Draft:
 
     def publish(self, path: Path, *, replace: bool = False) -> bool:
         """Give the synced draft its name; False when there is something already (and no *replace*)."""
+        (new,) = publish_together([(self, path, replace)])
+        return new
+
+    def name(self, path: Path, *, replace: bool) -> bool:
+        """Give the draft its name, which a power cut may still take away: `publish_together` does it all."""
         with disk_errors(self._what):
-            make_folder(path.parent)
             if replace:
                 self._path.rename(path)
-            elif not _link(self._path, path):
-                return False
-            _sync_folder(path.parent)
-        return True
+                return True
+            return _link(self._path, path)
+
+
+def sync_together(drafts: Sequence[Draft]) -> None:
+    """Sync all *drafts*, several at a time, so that the disk may do them at once."""
+    if len(drafts) < 2:
+        for draft in drafts:
+            draft.sync()
+        return
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="archive-sync") as pool:
+        list(pool.map(Draft.sync, drafts))
+
+
+def publish_together(drafts: Sequence[tuple[Draft, Path, bool]]) -> list[bool]:
+    """Give synced drafts their names (path, whether to replace); tell which are new. Folders are synced once."""
+    with disk_errors("the folders of the archive"):
+        _make_folders({path.parent for _, path, _ in drafts})
+    new = [draft.name(path, replace=replace) for draft, path, replace in drafts]
+    with disk_errors("the folders of the archive"):
+        for folder in {path.parent for (_, path, _), is_new in zip(drafts, new, strict=True) if is_new}:
+            _sync_folder(folder)
+    return new
 
 
 def _locked_file(folder: Path) -> tuple[int, Path]:
@@ -184,6 +219,17 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(fd)
+
+
+def remove(path: Path) -> bool:
+    """Remove a file for good; False when there is none."""
+    with disk_errors(str(path)):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        _sync_folder(path.parent)
+    return True
 
 
 def is_regular(path: Path) -> bool:

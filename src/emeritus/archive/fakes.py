@@ -9,7 +9,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from emeritus.archive.errors import BlobMissing, BlobUnreadable
-from emeritus.archive.ports import Bytes, Check, blob_path
+from emeritus.archive.ports import Bytes, Check, Put, blob_path
 
 
 class MemoryBlobs:
@@ -30,6 +30,19 @@ class MemoryBlobs:
     def replace(self, path: str, chunks: Iterable[Bytes], *, check: Check | None = None) -> None:
         self.held[blob_path(path)] = _collect(chunks, check)
 
+    def put_together(self, puts: Sequence[Put]) -> list[bool]:
+        new = []
+        for put in puts:
+            if put.replace:
+                self.replace(put.path, put.chunks, check=put.check)
+                new.append(True)
+            else:
+                new.append(self.put_if_absent(put.path, put.chunks, check=put.check))
+        return new
+
+    def delete(self, path: str) -> bool:
+        return self.held.pop(blob_path(path), None) is not None
+
     def get(self, path: str) -> Iterator[bytes]:
         yield self._data(path)
 
@@ -41,6 +54,10 @@ class MemoryBlobs:
                 next_step="Repair it from a replica, or archive the model again.",
             )
         return data[start:end]
+
+    def peek(self, path: str, length: int) -> tuple[bytes, int]:
+        data = self._data(path)
+        return data[:length], len(data)
 
     def size(self, path: str) -> int:
         return len(self._data(path))

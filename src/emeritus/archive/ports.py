@@ -1,9 +1,12 @@
 """What the archive needs from outside: somewhere to keep blobs, somebody who signs, somebody who watches."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
+from attrs import frozen
+
+from emeritus.archive.shipped import SHIPPED
 from emeritus.core.errors import InvalidInput
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
@@ -33,17 +36,30 @@ def beyond(progress: Progress, before: int, total: int) -> Progress:
 def blob_path(path: str) -> str:
     """Return *path* when it can name a blob in any store.
 
-    Segments of lower-case letters, digits, ``.``, ``_``, ``-``, parted by ``/``; no ``..``.
+    Segments of lower-case letters, digits, ``.``, ``_``, ``-``, parted by ``/``; no ``..``; or one of
+    the `SHIPPED` files.
 
     Raises:
         InvalidInput: otherwise.
     """
+    if path in SHIPPED:
+        return path
     if len(path) > 512 or ".." in path or not all(map(_SEGMENT.fullmatch, path.split("/"))):
         raise InvalidInput(
             f"{path[:80]!r} cannot name a blob.",
             next_step="Use segments of lower-case letters, digits, '.', '_' and '-', parted by '/'.",
         )
     return path
+
+
+@frozen
+class Put:
+    """One blob to store: as `Blobs.put_if_absent` would, or as `Blobs.replace` would (*replace*)."""
+
+    path: str
+    chunks: Iterable[Bytes]
+    check: Check | None = None
+    replace: bool = False
 
 
 class Blobs(Protocol):
@@ -69,6 +85,19 @@ class Blobs(Protocol):
         """
         ...
 
+    def put_together(self, puts: Sequence[Put]) -> list[bool]:
+        """Store several blobs, which costs less than one after the other; tell which are new.
+
+        For each of them what `put_if_absent` or `replace` promises holds when this returns: all of them
+        would survive a power cut. When the chunks or the check of one raise, that error is raised; of the
+        others any may be kept, each whole.
+        """
+        ...
+
+    def delete(self, path: str) -> bool:
+        """Remove a blob, for good; False when there is none. Only for what no manifest needs any more."""
+        ...
+
     def get(self, path: str) -> Iterator[bytes]:
         """Yield the whole blob in pieces. Raises BlobMissing on the first step, and BlobUnreadable."""
         ...
@@ -79,6 +108,13 @@ class Blobs(Protocol):
         Raises:
             BlobMissing: when nothing is there.
             BlobUnreadable: when the blob ends before *end*, or the disk cannot read it.
+        """
+        ...
+
+    def peek(self, path: str, length: int) -> tuple[bytes, int]:
+        """Return the first *length* bytes (all, when there are fewer) and the blob's whole size.
+
+        One request, where `size` and `get_range` are two. Raises as they do.
         """
         ...
 

@@ -6,8 +6,9 @@ power cut can lose what it acknowledged. Object stores go through obstore.
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,14 +16,25 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import MemoryStore, ObjectStore, from_url
 
-from emeritus.archive.drafts import Draft, disk_errors, is_regular, read_exactly, sweep
+from emeritus.archive.drafts import (
+    Draft,
+    disk_errors,
+    is_regular,
+    publish_together,
+    read_exactly,
+    remove,
+    sweep,
+    sync_together,
+)
 from emeritus.archive.errors import BlobMissing, BlobUnreadable, StoreFailed
-from emeritus.archive.ports import Blobs, Bytes, Check, blob_path
+from emeritus.archive.ports import Blobs, Bytes, Check, Put, blob_path
 from emeritus.core.errors import InvalidInput
 
 _PIECE = 4 << 20
 _DRAFTS = ".drafts"
 _TEMPORARY = "tmp"
+_OPEN = 64  # drafts held open at a time
+_REQUESTS = 8  # requests under way at a time
 _ABANDONED = timedelta(days=2)
 
 
@@ -64,6 +76,36 @@ class FolderBlobs:
     def replace(self, path: str, chunks: Iterable[Bytes], *, check: Check | None = None) -> None:
         self._put(path, chunks, check, replace=True)
 
+    def put_together(self, puts: Sequence[Put]) -> list[bool]:
+        new = [False] * len(puts)
+        for start in range(0, len(puts), _OPEN):
+            wanted = [
+                (number, put)
+                for number, put in enumerate(puts[start : start + _OPEN], start)
+                if put.replace or not self.exists(put.path)
+            ]
+            with ExitStack() as stack:
+                drafts = []
+                for _, put in wanted:
+                    draft = stack.enter_context(Draft(self.root / _DRAFTS, f"the blob {put.path}"))
+                    for chunk in put.chunks:
+                        draft.write(chunk)
+                    drafts.append(draft)
+                sync_together(drafts)
+                for draft, (_, put) in zip(drafts, wanted, strict=True):
+                    if put.check is not None:
+                        put.check(draft.read, draft.size)
+                places = [
+                    (draft, self._at(put.path), put.replace)
+                    for draft, (_, put) in zip(drafts, wanted, strict=True)
+                ]
+                for (number, _), is_new in zip(wanted, publish_together(places), strict=True):
+                    new[number] = is_new
+        return new
+
+    def delete(self, path: str) -> bool:
+        return remove(self._at(path))
+
     def get(self, path: str) -> Iterator[bytes]:
         with self._open(path) as fd:
             size = os.fstat(fd).st_size
@@ -73,6 +115,11 @@ class FolderBlobs:
     def get_range(self, path: str, start: int, end: int) -> bytes:
         with self._open(path) as fd:
             return read_exactly(fd, start, end, f"the blob {path}")
+
+    def peek(self, path: str, length: int) -> tuple[bytes, int]:
+        with self._open(path) as fd:
+            size = os.fstat(fd).st_size
+            return read_exactly(fd, 0, min(length, size), f"the blob {path}"), size
 
     def size(self, path: str) -> int:
         with self._open(path) as fd:
@@ -138,6 +185,17 @@ class ObjectStoreBlobs:
     def replace(self, path: str, chunks: Iterable[Bytes], *, check: Check | None = None) -> None:
         self._put(blob_path(path), chunks, check)
 
+    def put_together(self, puts: Sequence[Put]) -> list[bool]:
+        with ThreadPoolExecutor(_REQUESTS, thread_name_prefix="archive-puts") as pool:
+            return list(pool.map(self._put_one, puts))
+
+    def delete(self, path: str) -> bool:
+        if not self.exists(path):
+            return False
+        with _failures(path), suppress(FileNotFoundError):
+            obstore.delete(self.store, path)
+        return True
+
     def get(self, path: str) -> Iterator[bytes]:
         with _failures(path):
             for piece in obstore.get(self.store, blob_path(path)).stream(_PIECE):
@@ -159,6 +217,17 @@ class ObjectStoreBlobs:
                 next_step="Repair it from a replica, or archive the model again.",
             )
         return data
+
+    def peek(self, path: str, length: int) -> tuple[bytes, int]:
+        try:
+            with _failures(path):
+                result = obstore.get(self.store, blob_path(path), options={"range": (0, max(1, length))})
+                first, size = bytes(result.bytes()), int(result.meta["size"])
+        except StoreFailed:
+            if self.size(path):  # a store may refuse a range of an empty blob
+                raise
+            return b"", 0
+        return first[:length], size
 
     def size(self, path: str) -> int:
         with _failures(path):
@@ -185,6 +254,12 @@ class ObjectStoreBlobs:
             if old:
                 obstore.delete(self.store, old)
         return len(old)
+
+    def _put_one(self, put: Put) -> bool:
+        if put.replace:
+            self.replace(put.path, put.chunks, check=put.check)
+            return True
+        return self.put_if_absent(put.path, put.chunks, check=put.check)
 
     def _put(self, path: str, chunks: Iterable[Bytes], check: Check | None) -> None:
         draft = f"{_TEMPORARY}/{secrets.token_hex(16)}"
