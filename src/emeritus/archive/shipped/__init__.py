@@ -1,0 +1,49 @@
+"""What lies in every archive beside the weights: how to get them back when nobody has Emeritus any more.
+
+`SHIPPED` names the files at the root of a store. They are no objects and no manifests: whoever counts,
+sweeps, prunes or copies blobs leaves them out, and calls `ship` on a store that it makes.
+"""
+
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from emeritus.archive.errors import BlobMissing, BlobUnreadable
+
+if TYPE_CHECKING:
+    from emeritus.archive.ports import Blobs
+
+SHIPPED: Final = ("RESTORE.md", "restore.py")
+_VERSION = re.compile(rb"script version (\d+)")
+
+
+def text(name: str) -> bytes:
+    """Return one of the `SHIPPED` files as this release ships it."""
+    return resources.files(__name__).joinpath(name).read_bytes()
+
+
+def ship(blobs: "Blobs") -> None:
+    """Have the store hold this release's `SHIPPED` files, unless it holds newer ones.
+
+    Raises:
+        DiskFull, StoreFailed: when it cannot.
+    """
+    for name in SHIPPED:
+        ours = text(name)
+        held = _held(blobs, name)
+        if held is None:
+            blobs.put_if_absent(name, [ours])
+        elif held != ours and _version(held) <= _version(ours):
+            blobs.replace(name, [ours])
+
+
+def _held(blobs: "Blobs", name: str) -> bytes | None:
+    try:
+        return b"".join(blobs.get(name)) if blobs.exists(name) else None
+    except (BlobMissing, BlobUnreadable):
+        return b""
+
+
+def _version(data: bytes) -> int:
+    found = _VERSION.search(data)
+    return int(found[1]) if found else 0
