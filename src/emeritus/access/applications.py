@@ -11,6 +11,7 @@ from typing import Any, Literal
 from attrs import evolve, field, frozen
 
 from emeritus.access import keys as secret
+from emeritus.access.downloads import download_policy
 from emeritus.access.policy import policy
 from emeritus.core.clock import Clock
 from emeritus.core.errors import Conflict, InvalidInput, NotFound
@@ -34,6 +35,7 @@ class Application:
     """An application, as the record tells of it. *status* says what it waits for, or how it ended.
 
     *waiting_since* is when it was received or appealed, *reason* that of the last decision, *by* who took it.
+    *weights* says that it asks for the weights too.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Application:
     decided_at: datetime | None = None
     grant: str | None = None
     appeals: int = 0
+    weights: bool = False
 
     @property
     def open(self) -> bool:
@@ -76,13 +79,14 @@ def apply(
     contact: str,
     purpose: str,
     purpose_public: bool = False,
+    weights: bool = False,
     by: Actor | None = None,
 ) -> Received:
-    """Apply for access to *models*.
+    """Apply for access to *models*; with *weights*, to their weights too.
 
     Raises:
         NotFound: one of the models is not there.
-        InvalidInput: a part is missing or too long, or every model is open to everybody.
+        InvalidInput: a part is missing or too long, every model is open to everybody, or weights are not here.
     """
     wanted = tuple(dict.fromkeys(models))
     if not 1 <= len(wanted) <= MAX_MODELS:
@@ -91,7 +95,9 @@ def apply(
         )
     for name in wanted:
         get_model(log, name)
-    if all(policy(log, name).tier == "public" for name in wanted):
+    if weights:
+        _weights_to_ask_for(log, wanted)
+    elif all(policy(log, name).tier == "public" for name in wanted):
         raise InvalidInput(
             f"{', '.join(wanted)} can be called by everybody.", next_step="Call it; no key is needed."
         )
@@ -107,6 +113,7 @@ def apply(
         "models": list(wanted),
         "commitment": committed,
         "purpose": facts["purpose"] if purpose_public else None,
+        "weights": weights,
     }
     log.append(
         Act(
@@ -225,6 +232,13 @@ def objections(log: Log, application: Application) -> list[str]:
         for name in application.models
         if policy(log, name).tier == "none"
     ]
+    if application.weights:
+        against.append("It asks for the weights, which cannot be called back: a person decides.")
+        against += [
+            f"The weights of {name} are handed to nobody now; a grant does not change that."
+            for name in application.models
+            if download_policy(log, name).tier == "none"
+        ]
     if application.status == "held":
         against.append(
             f"{application.by.name if application.by else 'Somebody'} holds it: {application.reason}"
@@ -255,7 +269,12 @@ def fold(entries: Collection[Entry]) -> list[Application]:
         name = entry.body["application"] if entry.kind == "grant.made" else entry.subject or ""
         if entry.kind == "application.received":
             found[name] = Application(
-                name, tuple(entry.body["models"]), entry.at, entry.at, entry.body["purpose"]
+                name,
+                tuple(entry.body["models"]),
+                entry.at,
+                entry.at,
+                entry.body["purpose"],
+                weights=entry.body.get("weights", False),
             )
         elif name in found:
             found[name] = _next(found[name], entry)
@@ -282,6 +301,20 @@ def _append(
 ) -> Entry:
     model = standing.models[0] if len(standing.models) == 1 else None
     return log.append(Act(kind, body, by, model, standing.id, f"application.{key}:{standing.id}"))
+
+
+def _weights_to_ask_for(log: Log, wanted: Sequence[str]) -> None:
+    for name in wanted:
+        if not get_model(log, name).held:
+            raise InvalidInput(
+                f"The weights of {name} are not held here.",
+                next_step="Apply to call it, without its weights.",
+            )
+    if all(download_policy(log, name).tier == "public" for name in wanted):
+        raise InvalidInput(
+            f"Everybody may have the weights of {', '.join(wanted)}.",
+            next_step="Download them; no key is needed.",
+        )
 
 
 def _fact(application: str) -> str:

@@ -28,7 +28,8 @@ Code = Literal[
     "model_gone",
     "budget_spent",
 ]
-STATUS: Final[Mapping[Code, int]] = {
+WeightsCode = Literal["weights_kept", "weights_not_here"]
+STATUS: Final[Mapping[str, int]] = {
     "key_missing": 401,
     "key_mistyped": 401,
     "key_unknown": 401,
@@ -40,6 +41,8 @@ STATUS: Final[Mapping[Code, int]] = {
     "model_gone": 410,
     "budget_spent": 429,
 }
+WEIGHTS_STATUS: Final[Mapping[str, int]] = {"weights_kept": 403, "weights_not_here": 404}
+_EVERY_STATUS: Final[Mapping[str, int]] = {**STATUS, **WEIGHTS_STATUS}
 
 
 def _without_slash(url: str) -> str:
@@ -81,7 +84,7 @@ class Admission:
 class Refusal:
     """The call is not made. *model* is None when there is no such model."""
 
-    code: Code
+    code: Code | WeightsCode
     sentence: str
     next_step: str
     model: Model | None = None
@@ -89,7 +92,7 @@ class Refusal:
 
     @property
     def status(self) -> int:
-        return STATUS[self.code]
+        return _EVERY_STATUS[self.code]
 
 
 @frozen
@@ -126,9 +129,9 @@ def admit(  # noqa: PLR0911 - one line a case
     """
     model = standing.models.get(model_id)
     if model is None:
-        return _unknown_model(standing, model_id, links)
+        return unknown_model(standing, model_id, links)
     case = _Case(standing, model, standing.policies[model.id], links)
-    fault = None if isinstance(key, KeyFault) else _fault(standing, key, now)
+    fault = None if isinstance(key, KeyFault) else fault_of(standing, key, now)
     if case.policy.tier == "public":
         good = key if isinstance(key, KeyRecord) and fault is None else None
         return Admission(model, ANYONE if good is None else good.id, "public")
@@ -161,7 +164,7 @@ def budgeted(standing: Standing, key: KeyRecord | KeyFault) -> bool:
 def _member(key: KeyRecord, case: _Case) -> Admission | Refusal:
     if case.policy.tier == "members":
         return Admission(case.model, key.id, "member")
-    why = _full_stop(case.policy.reason)
+    why = full_stop(case.policy.reason)
     return case.refuse("not_granted", f"{case.model.display_name} is open on request only. {why}")
 
 
@@ -187,7 +190,7 @@ def _excepted(standing: Standing, model: Model, key: KeyRecord | KeyFault) -> bo
     return grant is not None and model.id in grant.against_policy
 
 
-def _fault(  # noqa: PLR0911 - one line a fault
+def fault_of(  # noqa: PLR0911 - one line a fault
     standing: Standing, key: KeyRecord, now: datetime
 ) -> tuple[Code, str] | None:
     """Return what is wrong with a key that we know, whatever model it is used for."""
@@ -203,7 +206,7 @@ def _fault(  # noqa: PLR0911 - one line a fault
     if grant is None:
         return "key_ended", "What this key was made for is not on the record."
     if grant.revoked_at is not None:
-        why = _full_stop(grant.revoked_why)
+        why = full_stop(grant.revoked_why)
         return "grant_ended", f"This grant was revoked on {grant.revoked_at:%Y-%m-%d}: {why}"
     ended = grant.expires_at if key.expires_at is None else min(grant.expires_at, key.expires_at)
     if ended <= now:
@@ -228,7 +231,8 @@ def _no_key(fault: KeyFault, case: _Case) -> Refusal:
     return case.refuse(code, f"{sentence} {who}", how)
 
 
-def _unknown_model(standing: Standing, model_id: str, links: Links) -> Refusal:
+def unknown_model(standing: Standing, model_id: str, links: Links) -> Refusal:
+    """Refuse what is asked of a model that is not here."""
     shown = "".join(c if c.isprintable() else "?" for c in model_id[:96])
     here = [name for name in standing.models if reachable(standing, name)]
     listed = ", ".join(here[:20]) + (" and more" if len(here) > 20 else "")
@@ -245,7 +249,7 @@ def _gone(case: _Case) -> Refusal:
         what = f"was retired on {model.retired_at:%Y-%m-%d} and is not offered any more"
     else:
         what = "is not offered here"
-    sentence = f"{model.display_name} {what}. {_full_stop(case.policy.reason)}"
+    sentence = f"{model.display_name} {what}. {full_stop(case.policy.reason)}"
     other = case.standing.models.get(model.replacement or "")
     if other is not None:
         instead = f"Use {other.id} ({other.display_name}) instead; the page says what changes: {page}."
@@ -254,5 +258,6 @@ def _gone(case: _Case) -> Refusal:
     return Refusal("model_gone", sentence, instead, model, case.policy)
 
 
-def _full_stop(text: str) -> str:
+def full_stop(text: str) -> str:
+    """Return *text* as a sentence that has an end."""
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -27,6 +27,7 @@ class Grant:
     """Access for an applicant. *budget* is in tokens, in and out together; None for no bound.
 
     *against_policy* names the models that the policy kept closed when a person granted them all the same.
+    *weights* says that it is for their weights too, as far as those are handed out.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Grant:
     reason: str
     budget: int | None = None
     against_policy: tuple[str, ...] = ()
+    weights: bool = False
     revoked_at: datetime | None = None
     revoked_why: str = ""
 
@@ -56,6 +58,7 @@ def decide_application(
     by: Actor,
     days: int = DEFAULT_DAYS,
     budget: int | None = None,
+    weights: bool = False,
 ) -> Application:
     """Answer an application. The software may grant what nothing speaks against; all else takes a steward.
 
@@ -63,10 +66,11 @@ def decide_application(
         grant: yes or no; no needs a *reason* of substance, and can be appealed once.
         days: how long the grant lasts.
         budget: how many tokens it may use altogether; None for no bound.
+        weights: whether the weights are handed out too, where the application asks for them.
 
     Raises:
         NotFound: no such application.
-        InvalidInput: no reason; an impossible length or budget.
+        InvalidInput: no reason; an impossible length or budget; weights that nobody asked for.
         Conflict: it was decided otherwise already.
         NotPermitted: this takes a steward.
     """
@@ -90,6 +94,10 @@ def decide_application(
         raise InvalidInput(
             "A grant lasts 1 to 3653 days, and a budget is a number of tokens.", next_step="Correct these."
         )
+    if weights and not standing.weights:
+        raise InvalidInput(
+            f"{application} does not ask for the weights.", next_step="Grant the calls that it asks for."
+        )
     number = application.removeprefix("application-")
     body = {
         "grant": f"grant-{number}",
@@ -99,6 +107,7 @@ def decide_application(
         "budget": budget,
         "reason": reason.strip(),
         "against_policy": [name for name in standing.models if policy(log, name).tier == "none"],
+        "weights": weights,
     }
     model = standing.models[0] if len(standing.models) == 1 else None
     key = f"application.decided:{standing.appeals}:{application}"  # one answer a round, whoever comes first
@@ -178,6 +187,7 @@ def fold(entries: Iterable[Entry]) -> dict[str, Grant]:
                 reason=body["reason"],
                 budget=body["budget"],
                 against_policy=tuple(body["against_policy"]),
+                weights=body.get("weights", False),
             )
         elif (made := grants.get(entry.subject or "")) is not None:
             grants[made.id] = evolve(made, revoked_at=entry.at, revoked_why=entry.body["reason"])

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
-from emeritus.access import grants, members
+from emeritus.access import downloads, grants, members
+from emeritus.access.downloads import DownloadPolicy
 from emeritus.access.grants import Grant
 from emeritus.access.policy import Policy, default_policy, policy_of
 from emeritus.record import Log
@@ -13,7 +14,10 @@ from emeritus.registry.model import Model, all_models
 
 @frozen
 class Standing:
-    """A projection of the record's first *size* entries. *members* says of each whether they are one now."""
+    """A projection of the record's first *size* entries. *members* says of each whether they are one now.
+
+    *downloads* has the models about whose weights somebody has decided.
+    """
 
     size: int
     organisation: str
@@ -21,6 +25,7 @@ class Standing:
     policies: Mapping[str, Policy]
     members: Mapping[str, bool]
     grants: Mapping[str, Grant]
+    downloads: Mapping[str, DownloadPolicy] = field(factory=dict)
 
 
 def standing(log: Log, before: Standing | None = None) -> Standing:
@@ -39,4 +44,5 @@ def standing(log: Log, before: Standing | None = None) -> Standing:
         policies=policies,
         members=members.active_members(log.entries(kinds=members.KINDS)),
         grants=grants.fold(log.entries(kinds=grants.KINDS)),
+        downloads=downloads.fold(log.entries(kinds=downloads.KINDS)),
     )

@@ -125,6 +125,11 @@ class Draft:
         self._path.unlink(missing_ok=True)
         os.close(self._fd)
 
+    def reserve(self, size: int) -> None:
+        """Make the draft as long as it is going to be, so that whoever counts bytes sees all of it."""
+        with disk_errors(self._what):
+            os.ftruncate(self._fd, size)
+
     def write(self, data: Bytes) -> None:
         view = memoryview(data)
         with disk_errors(self._what):
