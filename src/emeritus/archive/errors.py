@@ -81,6 +81,18 @@ class FileDamaged(IntegrityError):
     id = "archive.file_damaged"
 
 
+class ParityDamaged(IntegrityError):
+    """A parity file does not hold what was written into it."""
+
+    id = "archive.parity_damaged"
+
+
+class BeyondRepair(IntegrityError):
+    """More is lost of an object than its parity can give back."""
+
+    id = "archive.beyond_repair"
+
+
 class ManifestDamaged(IntegrityError):
     """A manifest's bytes are not those that were sealed."""
 

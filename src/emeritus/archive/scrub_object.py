@@ -1,0 +1,143 @@
+"""An object's stored bytes, checked as they pass by: nothing is decoded, so that no base is needed."""
+
+import struct
+from collections.abc import Iterator
+from functools import partial
+
+import msgspec
+from attrs import field, frozen
+from blake3 import blake3
+
+from emeritus.archive.errors import BlobMissing, BlobUnreadable, ObjectDamaged, ObjectMissing
+from emeritus.archive.objects import object_path
+from emeritus.archive.ports import Blobs, Read
+
+_MAGIC = b"EMROBJ\x00\x01"
+_LENGTH = struct.Struct("<I")
+_ROW = struct.Struct("<B3xI16s")
+_CHECKSUM = 32
+_FIRST_READ = 64 << 10
+
+
+class _Header(msgspec.Struct):
+    length: int
+    frame: int
+    base: str | None = None
+
+
+@frozen
+class StoredFrames:
+    """What an object says of its stored bytes: *base* it is a difference from, digests of what follows what."""
+
+    digest: str
+    size: int
+    base: str | None
+    _head: int = field(repr=False)
+    _rows: tuple[tuple[int, bytes], ...] = field(repr=False)
+
+    @classmethod
+    def open(cls, blobs: Blobs, digest: str) -> "StoredFrames":
+        """Read the header and the table of an object. Raises ObjectMissing, ObjectDamaged."""
+        path = object_path(digest)
+        try:
+            first, size = blobs.peek(path, _FIRST_READ)
+            return cls._parse(first, partial(blobs.get_range, path), size, digest)
+        except BlobMissing:
+            raise _missing(digest) from None
+        except BlobUnreadable as why:
+            raise _damaged(digest, why.sentence) from why
+
+    @classmethod
+    def _parse(cls, first: bytes, read: Read, size: int, digest: str) -> "StoredFrames":
+        at = len(_MAGIC) + _LENGTH.size
+        if len(first) < at or not first.startswith(_MAGIC):
+            raise _damaged(digest, "it does not begin as an object does")
+        (length,) = _LENGTH.unpack_from(first, len(_MAGIC))
+        head = at + length
+        try:
+            header = msgspec.json.decode(first[at:head], type=_Header)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise _damaged(digest, "its header cannot be read") from None
+        if header.frame < 1 or header.length < 1:
+            raise _damaged(digest, "its header claims what cannot be")
+        count = -(-header.length // header.frame)
+        begin = size - _CHECKSUM - count * _ROW.size
+        if begin < head:
+            raise _damaged(digest, "its table of frames is cut off")
+        tail = read(begin, size)
+        if blake3(first[:head] + tail[:-_CHECKSUM]).digest() != tail[-_CHECKSUM:]:
+            raise _damaged(digest, "its header or its table of frames was altered")
+        rows = tuple((length, check) for _, length, check in _ROW.iter_unpack(tail[:-_CHECKSUM]))
+        if sum(length for length, _ in rows) != begin - head:
+            raise _damaged(digest, "its frames do not fill it")
+        return cls(digest, size, header.base, head, rows)
+
+    def passing(self) -> "Passing":
+        """Return what checks the stored bytes as they come by."""
+        return Passing(self)
+
+    def _runs(self) -> Iterator[tuple[int, bytes | None]]:
+        yield self._head, None
+        yield from self._rows
+        yield len(self._rows) * _ROW.size, None
+
+
+class Passing:
+    """Fed all stored bytes of an object in order, tells at the end whether they are sound."""
+
+    def __init__(self, frames: StoredFrames) -> None:
+        self._digest = frames.digest
+        self._runs = frames._runs()  # noqa: SLF001
+        self._outer = blake3()
+        self._rest = b""
+        self._number = -1
+        self._left = 0
+        self._expected: bytes | None = None
+        self._inner = blake3()
+        self._next()
+
+    def update(self, data: bytes | memoryview) -> None:
+        """Take the next bytes. Raises ObjectDamaged as soon as a frame is known to be altered."""
+        view = memoryview(data)
+        while view:
+            if self._left == 0:
+                self._rest += view
+                return
+            piece = view[: self._left]
+            (self._inner if self._expected is not None else self._outer).update(piece)
+            self._left -= len(piece)
+            view = view[len(piece) :]
+            while self._left == 0 and self._next():
+                pass
+
+    def finish(self) -> None:
+        """Say that this was all. Raises ObjectDamaged."""
+        if self._left or self._rest != self._outer.digest():
+            raise _damaged(self._digest, "its header or its table of frames was altered")
+
+    def _next(self) -> bool:
+        """Go to the next run; False when there is none."""
+        if self._expected is not None and self._inner.digest()[:16] != self._expected:
+            raise _damaged(self._digest, f"its frame {self._number - 1} was altered")
+        self._expected = None
+        run = next(self._runs, None)
+        if run is None:
+            return False
+        self._left, self._expected = run
+        self._inner = blake3()
+        self._number += 1
+        return True
+
+
+def _missing(digest: str) -> ObjectMissing:
+    return ObjectMissing(
+        f"The object {digest} is missing from the store.",
+        next_step="Repair it from a replica: `emeritus archive repair --all --from URL`.",
+    )
+
+
+def _damaged(digest: str, wrong: str) -> ObjectDamaged:
+    return ObjectDamaged(
+        f"The object {digest} is damaged: {wrong.rstrip('.')}.",
+        next_step="Repair it from its parity or a replica: `emeritus archive repair --all`.",
+    )
