@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         """Where the record's signing key is."""
         return self.home / "record.key"
 
+    @property
+    def model_key_file(self) -> Path:
+        """Where the key is that models are signed with."""
+        return self.home / "model.key"
+
 
 def load_settings(home: Path | None = None, **given: Any) -> Settings:
     """Read the settings of the house at *home* (else ``EMERITUS_HOME``, else ``./house``).

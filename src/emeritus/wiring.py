@@ -6,19 +6,22 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from attrs import field, frozen
 
 from emeritus import registry
+from emeritus.archive.signing import ModelKey
 from emeritus.core.clock import Clock, OffsetClock, SystemClock
 from emeritus.core.digests import sha256
-from emeritus.core.errors import IntegrityError, NotFound, Unavailable
+from emeritus.core.errors import IntegrityError, InvalidInput, NotFound, Unavailable
 from emeritus.core.people import Actor
 from emeritus.engine.stretches import DurableStretches, StretchClient
 from emeritus.process.ports import Parts, Watch, unwatched
 from emeritus.process.preserve import weights_path
+from emeritus.process.signing import adopt_key
 from emeritus.record import MemoryLog, SigningKey
 from emeritus.registry import Organisation, get_model
 from emeritus.settings import Settings
@@ -105,6 +108,7 @@ def found_house(settings: Settings, organisation: Organisation, clock: Clock | N
     )
     settings.home.mkdir(parents=True, exist_ok=True)
     key = _make_key(settings)
+    model_key = _make_model_key(settings)
     database = open_database(settings.database)
     migrate(database)
     _prepare_engine(database)
@@ -113,15 +117,21 @@ def found_house(settings: Settings, organisation: Organisation, clock: Clock | N
         house.works.write() as work,
     ):
         registry.found(work.log, organisation, str(key.verify_key))
+        adopt_key(work.log, model_key.public)
 
 
 def upgrade_house(settings: Settings) -> None:
-    """Bring the tables to this release. Raises NotFound where there is no house."""
-    _read_key(settings)
+    """Bring the tables and keys to this release. Raises NotFound where there is no house."""
+    key = _read_key(settings)
+    model_key = _make_model_key(settings)
     database = open_database(settings.database)
     migrate(database)
     _prepare_engine(database)
-    database.dispose()
+    with _house(settings, database, key, SystemClock(), unwatched) as house:
+        _check_key(house)
+        with house.works.write() as work:
+            if work.log.size():
+                adopt_key(work.log, model_key.public)
 
 
 def _prepare_engine(database: sa.Engine) -> None:
@@ -188,6 +198,7 @@ def _house(
         verify=lambda message, signature: key.verify_key.verifies(signature, message),
         watch=watch,
         protocol=settings.protocol,
+        model_key=_read_model_key(settings),
     )
     house = House(settings, database, works, parts, pool, clock, key)
     try:
@@ -215,19 +226,50 @@ def _make_key(settings: Settings) -> SigningKey:
     if settings.key_file.exists():
         return _read_key(settings)
     key = SigningKey.generate(settings.record_name)
-    draft = settings.key_file.with_suffix(f".{os.getpid()}")
+    return key if _keep_secret(settings.key_file, f"{key.name}\n{key.seed.hex()}\n") else _read_key(settings)
+
+
+def _make_model_key(settings: Settings) -> ModelKey:
+    made = ModelKey.generate()
+    if _keep_secret(settings.model_key_file, made.pem.decode()):
+        return made
+    held = _read_model_key(settings)
+    assert held is not None
+    return held
+
+
+def _keep_secret(path: Path, text: str) -> bool:
+    """Write *text* for its owner's eyes only; False when something is there already, which stays."""
+    if path.exists():
+        return False
+    draft = path.with_suffix(f".{os.getpid()}")
     draft.touch(mode=0o600)
     with draft.open("w") as file:
-        file.write(f"{key.name}\n{key.seed.hex()}\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())  # without it, a power cut could leave a record that nobody can go on with
     try:
-        os.link(draft, settings.key_file)  # unlike a rename, this never replaces a key that is there
+        os.link(draft, path)  # unlike a rename, this never replaces a key that is there
     except FileExistsError:
-        return _read_key(settings)
+        return False
     finally:
         draft.unlink()
-    return key
+    return True
+
+
+def _read_model_key(settings: Settings) -> ModelKey | None:
+    """Return the key that models are signed with; None in a house of a release that had none."""
+    try:
+        return ModelKey.from_pem(settings.model_key_file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except InvalidInput:
+        raise IntegrityError(
+            f"{settings.model_key_file} does not hold a key for model signatures any more.",
+            next_step="Restore it from a backup; or move it away, and `emeritus upgrade` makes another.",
+        ) from None
+    except OSError as why:
+        raise _unreadable(settings.model_key_file, why) from None
 
 
 def _read_key(settings: Settings) -> SigningKey:
@@ -245,7 +287,11 @@ def _read_key(settings: Settings) -> SigningKey:
             next_step="Restore it from a backup; without it nothing can be added to the record.",
         ) from None
     except OSError as why:
-        raise Unavailable(
-            f"{settings.key_file} cannot be read: {why.strerror}.",
-            next_step="Run this as the user who owns the house, or give that user the file: chown, chmod 600.",
-        ) from None
+        raise _unreadable(settings.key_file, why) from None
+
+
+def _unreadable(path: Path, why: OSError) -> Unavailable:
+    return Unavailable(
+        f"{path} cannot be read: {why.strerror}.",
+        next_step="Run this as the user who owns the house, or give that user the file: chown, chmod 600.",
+    )

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from emeritus.access.ports import Keys
 from emeritus.archive import Blobs, Signer, Verifier
+from emeritus.archive.signing import ModelKey
 from emeritus.core.clock import Clock
 from emeritus.core.speech import Speaker, Utterances
 from emeritus.record import Log
@@ -87,7 +88,8 @@ def unwatched(_stage: str, _subject: str, _done: int, _total: int, _what: str) -
 class Parts:
     """Everything that the stages are given. Engines and stores are called outside units of work.
 
-    *protocol* names the interview protocol for new sittings: one that is shipped, or a file.
+    *protocol* names the interview protocol for new sittings: one that is shipped, or a file. *model_key*
+    signs models; None in a house that has none yet.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -99,3 +101,4 @@ class Parts:
     verify: Verifier
     watch: Watch = unwatched
     protocol: str = "retirement-v1"
+    model_key: ModelKey | None = None

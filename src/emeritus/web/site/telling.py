@@ -73,6 +73,8 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     "weights.proven": lambda b: (
         f"Restored the stored weights and compared them: {size(b['bytes'])}, every bit the same."
     ),
+    "key.adopted": lambda _: "Adopted the key with which models are signed.",
+    "weights.signed": lambda _: "Signed the model’s files, so that anybody who has them can check them.",
     "model.retired": lambda b: f"Retired the model on {_day(b['on'])}, as ordered in entry {b['order']}.",
     "protocol.adopted": lambda b: f"Adopted the interview protocol {b['name']}.",
     "sitting.opened": lambda b: (
