@@ -33,7 +33,7 @@ from emeritus.archive.parity_file import (
     patient_read,
 )
 from emeritus.archive.ports import Blobs, Bytes, Progress, Put, Read, quiet
-from emeritus.archive.scrub_object import StoredFrames
+from emeritus.archive.scrub_object import StoredFrames, missing
 
 DEFAULT = Code(data=100, parity=8)
 _TOGETHER = 64
@@ -66,7 +66,7 @@ def protect(
     """
     wanted = sorted(set(digests))
     new, done = [], 0
-    sizes = {digest: blobs.size(object_path(digest)) for digest in wanted if not is_current(blobs, digest)}
+    sizes = {digest: _size(blobs, digest) for digest in wanted if not is_current(blobs, digest)}
     total = sum(sizes.values())
     for start in range(0, len(sizes), _TOGETHER):
         some = list(sizes)[start : start + _TOGETHER]
@@ -97,6 +97,13 @@ def open_parity(blobs: Blobs, digest: str) -> ParityFile:
     if found.head.path != object_path(digest):
         raise damaged(path, f"it is of {found.head.path[:100]}")
     return found
+
+
+def _size(blobs: Blobs, digest: str) -> int:
+    try:
+        return blobs.size(object_path(digest))
+    except BlobMissing:
+        raise missing(digest) from None
 
 
 def _put(blobs: Blobs, digest: str, code: Code) -> Put:

@@ -20,8 +20,10 @@ MAGIC = b"EMRPAR\x00\x01"
 VERSION = 1
 FOLDER = "parity"
 LARGE_BLOCK, SMALL_BLOCK = 4096, 512
-STRIPES = 64
-"""Stripes in a segment, at most: what bounds memory, and how long a hole may be."""
+LARGE = 4 << 20
+"""A blob from so many bytes on is cut into large blocks."""
+ROW = 256 << 10
+"""Bytes of one row of a segment, at most: what bounds memory, and how long a hole may be."""
 DIGEST = 8
 """Bytes of BLAKE3 kept of each block: enough to find decay; the whole is compared in full at the end."""
 
@@ -60,13 +62,13 @@ class Head:
     blake3: str
     block: int
     code: Code
-    stripes: int = STRIPES
+    stripes: int
 
     @classmethod
     def of(cls, path: str, size: int, digest: str, code: Code) -> "Head":
         """Choose the block's length for a blob of *size* bytes."""
-        block = LARGE_BLOCK if size >= code.data * LARGE_BLOCK else SMALL_BLOCK
-        return cls(path, size, digest, block, code)
+        block = LARGE_BLOCK if size >= LARGE else SMALL_BLOCK
+        return cls(path, size, digest, block, code, ROW // block)
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -244,7 +246,7 @@ def _decoded(data: bytes) -> Head | None:
         told.version == VERSION
         and 1 <= told.size <= _MAX_SIZE
         and told.block in (SMALL_BLOCK, LARGE_BLOCK)
-        and 1 <= told.stripes <= STRIPES
+        and 1 <= told.stripes <= ROW // told.block
     )
     return Head(told.path, told.size, told.blake3, told.block, code, told.stripes) if possible else None
 

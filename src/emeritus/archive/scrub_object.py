@@ -43,7 +43,7 @@ class StoredFrames:
             first, size = blobs.peek(path, _FIRST_READ)
             return cls._parse(first, partial(blobs.get_range, path), size, digest)
         except BlobMissing:
-            raise _missing(digest) from None
+            raise missing(digest) from None
         except BlobUnreadable as why:
             raise _damaged(digest, why.sentence) from why
 
@@ -129,7 +129,8 @@ class Passing:
         return True
 
 
-def _missing(digest: str) -> ObjectMissing:
+def missing(digest: str) -> ObjectMissing:
+    """Say that an object is gone."""
     return ObjectMissing(
         f"The object {digest} is missing from the store.",
         next_step="Repair it from a replica: `emeritus archive repair --all --from URL`.",
