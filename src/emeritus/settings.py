@@ -40,6 +40,10 @@ class Settings(BaseSettings):
         "retirement-v1", description="The interview protocol: one that is shipped, or a file."
     )
     idle_seconds: float = Field(300.0, gt=0, description="An engine without calls for so long is stopped.")
+    hub_cache: int = Field(
+        8 << 30, ge=0, description="Bytes of restored files that are kept for those who download."
+    )
+    hub_streams: int = Field(32, ge=1, le=1024, description="Downloads of weights under way at once.")
     clock_offset: float = Field(
         0.0,
         ge=-A_CENTURY,
@@ -83,6 +87,11 @@ class Settings(BaseSettings):
     def cache_folder(self) -> Path:
         """Where restored weights lie."""
         return self.cache or self.home.resolve() / "cache"
+
+    @property
+    def shelf_folder(self) -> Path:
+        """Where restored files lie for those who download; no model's id begins with a dot."""
+        return self.cache_folder / ".shelf"
 
     @property
     def key_file(self) -> Path:

@@ -64,13 +64,20 @@ class MemoryUsage:
         self._calls[request_id] = _Call(key_id, model, at)
 
     def finish(
-        self, request_id: str, *, tokens_in: int, tokens_out: int, seconds: float, status: int
+        self,
+        request_id: str,
+        *,
+        tokens_in: int,
+        tokens_out: int,
+        seconds: float,
+        status: int,
+        bytes_out: int = 0,
     ) -> None:
         call = self._calls.get(request_id)
         if call is None:
             raise no_call(request_id)
         if call.took is None:
-            took = Totals(1, tokens_in, tokens_out, seconds)
+            took = Totals(1, tokens_in, tokens_out, seconds, bytes_out)
             self._calls[request_id] = evolve(call, took=took, status=status)
 
     def totals(
@@ -88,6 +95,7 @@ class MemoryUsage:
             sum(took.tokens_in for took in found),
             sum(took.tokens_out for took in found),
             sum(took.seconds for took in found),
+            sum(took.bytes_out for took in found),
         )
 
 

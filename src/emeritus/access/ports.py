@@ -61,12 +61,13 @@ class Keys(Protocol):
 
 @frozen
 class Totals:
-    """What was used: calls, tokens read and written, seconds of an engine."""
+    """What was used: calls, tokens read and written, seconds of an engine, bytes of weights handed out."""
 
     requests: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
+    bytes_out: int = 0
 
     @property
     def tokens(self) -> int:
@@ -82,11 +83,19 @@ class Usage(Protocol):
         ...
 
     def finish(
-        self, request_id: str, *, tokens_in: int, tokens_out: int, seconds: float, status: int
+        self,
+        request_id: str,
+        *,
+        tokens_in: int,
+        tokens_out: int,
+        seconds: float,
+        status: int,
+        bytes_out: int = 0,
     ) -> None:
         """Note what a call took; the first word stands. Raises NotFound for a call that never began.
 
-        *status* is the HTTP status, 499 when the caller hung up.
+        *status* is the HTTP status, 499 when the caller hung up; *bytes_out* are bytes of weights, for a
+        download.
         """
         ...
 

@@ -37,6 +37,9 @@ class MemoryFailures:
     def of(self, stage: str, subject: str) -> list[Failure]:
         return [each for each in self._kept if (each.stage, each.subject) == (stage, subject)]
 
+    def at(self, stage: str) -> list[Failure]:
+        return [each for each in self._kept if each.stage == stage]
+
     def clear(self, stage: str, subject: str) -> None:
         self._kept = [each for each in self._kept if (each.stage, each.subject) != (stage, subject)]
 

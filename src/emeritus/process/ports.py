@@ -38,6 +38,10 @@ class Failures(Protocol):
         """Return the failures of one stretch since it was last cleared, oldest first."""
         ...
 
+    def at(self, stage: str) -> list[Failure]:
+        """Return the failures of one stage, whatever their subject, oldest first."""
+        ...
+
     def clear(self, stage: str, subject: str) -> None:
         """Forget them: it went well, or a person wants another try now."""
         ...

@@ -91,7 +91,14 @@ class SqlUsage:
         )
 
     def finish(
-        self, request_id: str, *, tokens_in: int, tokens_out: int, seconds: float, status: int
+        self,
+        request_id: str,
+        *,
+        tokens_in: int,
+        tokens_out: int,
+        seconds: float,
+        status: int,
+        bytes_out: int = 0,
     ) -> None:
         table = tables.usage
         known = self._connection.execute(
@@ -102,7 +109,13 @@ class SqlUsage:
         self._connection.execute(
             table.update()
             .where(table.c.request == request_id, table.c.status.is_(None))
-            .values(tokens_in=tokens_in, tokens_out=tokens_out, seconds=seconds, status=status)
+            .values(
+                tokens_in=tokens_in,
+                tokens_out=tokens_out,
+                seconds=seconds,
+                status=status,
+                bytes_out=bytes_out,
+            )
         )
 
     def totals(
@@ -114,11 +127,12 @@ class SqlUsage:
             sa.func.coalesce(sa.func.sum(table.c.tokens_in), 0),
             sa.func.coalesce(sa.func.sum(table.c.tokens_out), 0),
             sa.func.coalesce(sa.func.sum(table.c.seconds), 0.0),
+            sa.func.coalesce(sa.func.sum(table.c.bytes_out), 0),
         ).select_from(table)
         for column, wanted in ((table.c.model, model), (table.c.key_id, key_id)):
             if wanted is not None:
                 query = query.where(column == wanted)
         if since is not None:
             query = query.where(table.c.at >= since)
-        requests, tokens_in, tokens_out, seconds = self._connection.execute(query).one()
-        return Totals(int(requests), int(tokens_in), int(tokens_out), float(seconds))
+        requests, tokens_in, tokens_out, seconds, bytes_out = self._connection.execute(query).one()
+        return Totals(int(requests), int(tokens_in), int(tokens_out), float(seconds), int(bytes_out))

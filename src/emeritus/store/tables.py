@@ -1,4 +1,4 @@
-"""The tables. What a law protects (entries, hashes, checkpoints, words) is append-only by trigger."""
+"""The tables. What a law protects (entries, tiles, checkpoints, words) is append-only by trigger."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -51,12 +51,13 @@ entry = sa.Table(
     sa.Index(None, "kind", "subject"),
 )
 
-node = sa.Table(
-    "node",
+tile = sa.Table(
+    "tile",
     metadata,
     sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("root", sa.LargeBinary, nullable=False),
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
 )
 
 checkpoint = sa.Table(
@@ -66,6 +67,16 @@ checkpoint = sa.Table(
         "size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False
     ),
     sa.Column("note", sa.Text, nullable=False),
+)
+
+cosignature = sa.Table(
+    "cosignature",
+    metadata,
+    sa.Column(
+        "size", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("witness", sa.String(300), primary_key=True),
+    sa.Column("line", sa.Text, nullable=False),
 )
 
 utterance = sa.Table(
@@ -140,6 +151,14 @@ usage = sa.Table(
     sa.Column("tokens_out", sa.Integer, nullable=False, server_default="0"),
     sa.Column("seconds", sa.Float, nullable=False, server_default="0"),
     sa.Column("status", sa.Integer),
+    sa.Column("bytes_out", sa.BigInteger, nullable=False, server_default="0"),
 )
 
-APPEND_ONLY = ("entry", "node", "checkpoint", "utterance")
+APPEND_ONLY = {
+    "entry": ("seq",),
+    "tile": ("level", "position"),
+    "checkpoint": ("size",),
+    "cosignature": ("size", "witness"),
+    "utterance": ("id",),
+}
+"""Tables that only grow, with their keys."""

@@ -87,14 +87,22 @@ class SqlFailures:
         )
 
     def of(self, stage: str, subject: str) -> list[Failure]:
+        return self._where(tables.failure.c.stage == stage, tables.failure.c.subject == subject)
+
+    def at(self, stage: str) -> list[Failure]:
+        return self._where(tables.failure.c.stage == stage)
+
+    def _where(self, *conditions: sa.ColumnElement[bool]) -> list[Failure]:
         table = tables.failure
-        query = (
-            sa.select(
-                table.c.stage, table.c.subject, table.c.error, table.c.sentence, table.c.next_step, table.c.at
-            )
-            .where(table.c.stage == stage, table.c.subject == subject)
-            .order_by(table.c.id)
+        columns = (
+            table.c.stage,
+            table.c.subject,
+            table.c.error,
+            table.c.sentence,
+            table.c.next_step,
+            table.c.at,
         )
+        query = sa.select(*columns).where(*conditions).order_by(table.c.id)
         return [Failure(*row) for row in self._connection.execute(query)]
 
     def clear(self, stage: str, subject: str) -> None:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 
+from emeritus.archive.shelf import Shelf
 from emeritus.core.errors import Unavailable
 from emeritus.voices import hang_up
 from emeritus.web.gateway import create_gateway
 from emeritus.web.gateway.parts import Parts as GatewayParts
+from emeritus.web.hub import Parts as HubParts
+from emeritus.web.hub import create_hub
 from emeritus.web.pages.app import build_app
 from emeritus.web.pages.parts import Parts as PageParts
 from emeritus.wiring import House
@@ -43,6 +46,18 @@ def application(house: House, *, site_url: str | None = None) -> Starlette:
             site_url=site,
         )
     )
+    hub = create_hub(
+        HubParts(
+            work=house.works.write,
+            read=house.works.read,
+            blobs=house.parts.blobs,
+            verify=house.parts.verify,
+            clock=house.clock,
+            site_url=site,
+            shelf=Shelf(house.settings.shelf_folder, house.settings.hub_cache),
+            streams=house.settings.hub_streams,
+        )
+    )
     pages = PageParts(
         work=house.works.write,
         read=house.works.read,
@@ -53,7 +68,7 @@ def application(house: House, *, site_url: str | None = None) -> Starlette:
         # Derived, so that all processes of a house agree and the signing key itself goes nowhere.
         cookie_key=hashlib.sha256(b"emeritus desk cookie\x00" + house.key.seed).digest(),
     )
-    return build_app(pages, more=gateway, lifespan=lifespan)
+    return build_app(pages, more=[*gateway, *hub], lifespan=lifespan)
 
 
 def serve(
