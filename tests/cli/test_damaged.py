@@ -213,16 +213,16 @@ def _tamper(home: Path, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "names"),
     [
-        ("UPDATE entry SET data = CAST(data || ' ' AS BLOB) WHERE seq = 3", "entry 3"),
-        ("UPDATE entry SET data = CAST(replace(data, 'Ray', 'Roy') AS BLOB) WHERE seq = 2", "checkpoint"),
-        ("DELETE FROM entry WHERE seq = 3", "3"),
+        ("UPDATE entry SET data = CAST(data || ' ' AS BLOB) WHERE seq = 4", "entry 4"),
+        ("UPDATE entry SET data = CAST(replace(data, 'Ray', 'Roy') AS BLOB) WHERE seq = 3", "checkpoint"),
+        ("DELETE FROM entry WHERE seq = 4", "4"),
         ("DELETE FROM checkpoint", "checkpoint"),
         ("UPDATE node SET hash = zeroblob(32) WHERE level = 0 AND position = 1", "hash 0/1"),
     ],
 )
 def test_a_tampered_record(house: Shell, statement: str, names: str) -> None:
     """Whoever changes the record behind its back is found out, with the place; the code is 6."""
-    assert "The record holds: 4 entries" in house.does("record", "verify")
+    assert "The record holds: 5 entries" in house.does("record", "verify")
     _tamper(house.home, statement)
     ran = house("record", "verify")
     assert ran.code == BROKEN, ran
