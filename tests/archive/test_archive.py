@@ -27,7 +27,6 @@ from emeritus.archive import (
     signatures,
     verify,
 )
-from emeritus.archive import ingest as ingest_function
 from emeritus.archive.fakes import FakeTensor, gguf_bytes, safetensors_bytes
 from emeritus.core.errors import InvalidInput, NotFound
 from emeritus.store.blobs import FolderBlobs
@@ -203,7 +202,7 @@ def test_long_spans_become_several_objects(tmp_path, monkeypatch):
     """A tensor longer than a part is cut between blocks, and comes back whole."""
     import sys
 
-    monkeypatch.setattr(sys.modules[ingest_function.__module__], "PART", 1000)
+    monkeypatch.setattr(sys.modules["emeritus.archive.digesting"], "PART", 1000)
     data = random.Random(3).randbytes(34 * 100)
     path = tmp_path / "m.gguf"
     path.write_bytes(gguf_bytes([FakeTensor("t", 8, (32, 100), data)]))

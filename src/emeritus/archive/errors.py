@@ -64,15 +64,17 @@ class BlobUnreadable(IntegrityError):
 
 
 class ObjectDamaged(IntegrityError):
-    """An archived object does not hold the bytes that it was made of."""
+    """An archived object does not hold the bytes that it was made of; *object* is its BLAKE3."""
 
     id = "archive.object_damaged"
+    object: str | None = None
 
 
 class ObjectMissing(IntegrityError):
-    """An object that a manifest needs is gone."""
+    """An object that a manifest or another object needs is gone; *object* is its BLAKE3."""
 
     id = "archive.object_missing"
+    object: str | None = None
 
 
 class FileDamaged(IntegrityError):

@@ -3,32 +3,39 @@
 Every function here may be repeated, and goes on where an earlier run (or a ``kill -9``) stopped.
 """
 
-import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
-from attrs import field, frozen, mutable
+from attrs import evolve, field, frozen, mutable
 from blake3 import blake3
 
 import emeritus
-from emeritus.archive import codec, manifest, objects
-from emeritus.archive.containers import Span
+from emeritus.archive import codec, manifest, objects, prune, sketches
+from emeritus.archive.codec import Profile, ordered
+from emeritus.archive.digesting import WINDOW, Piece, digest
 from emeritus.archive.errors import ObjectDamaged, ObjectMissing
-from emeritus.archive.manifest import INLINE, FileRecipe, Manifest, Part, SpanRecipe
-from emeritus.archive.ports import Blobs, Progress, Read, Signer, beyond, quiet
+from emeritus.archive.kin import Kin
+from emeritus.archive.manifest import INLINE, FileRecipe, Manifest
+from emeritus.archive.objects import Facts, StoredObject
+from emeritus.archive.ports import Blobs, Progress, Put, Signer, beyond, quiet
+from emeritus.archive.relatives import Relatives
+from emeritus.archive.sketches import Sketch
 from emeritus.archive.sources import OpenFile, Source, SourceFile, changed
+from emeritus.archive.writing import Writing, in_memory, write
 
-PART = 256 << 20
-"""A span longer than this many bytes becomes several objects."""
-_PIECE = 4 << 20
+SMALL = 256 << 10
+"""Objects of at most this many bytes are encoded in memory and stored several at a time."""
+_TOGETHER = (64, 4 << 20)  # so many of them, or so many bytes
 
 
 @frozen
 class Stored:
-    """What `ingest` did. Bytes: *bytes_in* of the source, *bytes_out* written to the store."""
+    """What `ingest` did. Bytes: *bytes_in* of the source, *bytes_out* written to the store.
+
+    *differences* counts the new objects that are stored as a difference from a relative.
+    """
 
     manifest: Manifest
     digest: str
@@ -36,6 +43,7 @@ class Stored:
     bytes_out: int
     objects_new: int
     objects_reused: int
+    differences: int = 0
 
 
 @mutable
@@ -43,17 +51,22 @@ class _Tally:
     bytes_out: int = 0
     objects_new: int = 0
     objects_reused: int = 0
+    differences: int = 0
+
+    def add(self, done: "_Done") -> None:
+        self.objects_new += done.new
+        self.objects_reused += not done.new
+        self.bytes_out += done.size if done.new else 0
+        self.differences += done.new and done.difference
 
 
 @frozen
-class _Piece:
-    """A part of a span, to be an object (or inline, when short): where it lies, and its digests."""
+class _Done:
+    """What became of one piece."""
 
-    span: Span
-    offset: int
-    length: int
-    blake3: str
-    sha256: str
+    new: bool
+    size: int
+    difference: bool
 
 
 @mutable
@@ -78,10 +91,16 @@ def ingest(
     blobs: Blobs,
     *,
     sign: Signer,
+    base: Manifest | None = None,
+    relatives: Relatives | None = None,
+    profile: Profile = "dense",
     progress: Progress = quiet,
     threads: int = 2,
 ) -> Stored:
     """Archive all files of *source* as *model*, verify each object by reading it back, seal a manifest.
+
+    A tensor is stored as a lossless difference from the tensor of the same name in *base* (a model that
+    this one was made from), or else from one that *relatives* finds, when that is smaller.
 
     Raises:
         SourceChanged: when a file changed meanwhile; no manifest was written.
@@ -90,196 +109,212 @@ def ingest(
     """
     manifest.manifest_path(model, "0" * 64)
     blobs.sweep()
+    if relatives is not None and relatives.is_new:
+        relatives.refresh(blobs)
+    kin = Kin(blobs, base, relatives, profile)
     tally = _Tally()
     recipes = []
     done = 0
     for file in source.files:
-        recipes.append(_file(file, blobs, tally, beyond(progress, done, source.size), threads))
+        recipes.append(_file(file, blobs, kin, tally, beyond(progress, done, source.size), threads))
         done += file.size
+    found = [
+        sketch for file, recipe in zip(source.files, recipes, strict=True) for sketch in _sketch(file, recipe)
+    ]
     source.check_unchanged()
-    sealed = seal(model, recipes, blobs, sign=sign)
+    sealed = seal(model, recipes, blobs, sign=sign, found=found, relatives=relatives)
     return Stored(
-        sealed, sealed.digest, source.size, tally.bytes_out, tally.objects_new, tally.objects_reused
+        sealed,
+        sealed.digest,
+        source.size,
+        tally.bytes_out,
+        tally.objects_new,
+        tally.objects_reused,
+        tally.differences,
     )
 
 
 def ingest_file(
-    file: SourceFile, blobs: Blobs, *, progress: Progress = quiet, threads: int = 2
+    file: SourceFile,
+    blobs: Blobs,
+    *,
+    base: Manifest | None = None,
+    relatives: Relatives | None = None,
+    profile: Profile = "dense",
+    progress: Progress = quiet,
+    threads: int = 2,
 ) -> FileRecipe:
     """Archive one file and return how to make it again: one durable step. Raises as `ingest` does."""
-    return _file(file, blobs, _Tally(), progress, threads)
+    return _file(file, blobs, Kin(blobs, base, relatives, profile), _Tally(), progress, threads)
 
 
-def seal(model: str, recipes: Iterable[FileRecipe], blobs: Blobs, *, sign: Signer) -> Manifest:
+def seal(
+    model: str,
+    recipes: Iterable[FileRecipe],
+    blobs: Blobs,
+    *,
+    sign: Signer,
+    found: Sequence[Sketch] = (),
+    relatives: Relatives | None = None,
+    threads: int = 8,
+) -> Manifest:
     """Sign and store the manifest of *model* made of *recipes*, after a look that every object is there.
 
+    The sketches that were *found* are stored beside it, and put into the index of *relatives*.
+
     Raises:
-        ObjectMissing: when one is not; nothing was sealed.
+        ObjectMissing: when an object, or the base of one, is not there; nothing was sealed.
     """
-    sealed = Manifest(model, tuple(recipes), f"emeritus {emeritus.__version__}")
-    for digest in sealed.objects:
-        if not blobs.exists(objects.object_path(digest)):
-            raise ObjectMissing(
-                f"The object {digest} is not in the store, so that the manifest of {model} was not sealed.",
-                next_step="Archive the model again; what is stored already is reused.",
-            )
+    files = tuple(recipes)
+    bare = Manifest(model, files, f"emeritus {emeritus.__version__}")
+    try:
+        sealed = evolve(bare, bases=objects.bases(blobs, bare.objects, threads))
+        if prune.spare(blobs, sealed.closure):  # something may have gone between the two looks
+            sealed = evolve(bare, bases=objects.bases(blobs, bare.objects, threads))
+    except ObjectMissing as why:
+        raise ObjectMissing(
+            f"{why.sentence} The manifest of {model} was not sealed.",
+            next_step="Archive the model again; what is stored already is reused.",
+        ) from why
+    if found:
+        sketches.keep(sealed, found, blobs)
+        if relatives is not None:
+            relatives.add(sketches.sketches_path(model, sealed.digest), found)
     manifest.keep(sealed, blobs, sign)
     return sealed
 
 
-def _file(file: SourceFile, blobs: Blobs, tally: _Tally, progress: Progress, threads: int) -> FileRecipe:
+def _file(
+    file: SourceFile, blobs: Blobs, kin: Kin, tally: _Tally, progress: Progress, threads: int
+) -> FileRecipe:
     meter = _Odometer(file.size, file.name, progress)
     with file.open() as held, _pools(threads) as (frames, writers):
-        recipe, pieces = _digest(held, frames, meter)
+        recipe, pieces = digest(held, meter.add)
         unique = {piece.blake3: piece for piece in reversed(pieces) if piece.length > INLINE}
 
-        def store(piece: _Piece) -> tuple[bool, int]:
-            done = _store(held, piece, blobs, frames)
-            meter.add(piece.length)
+        def store(group: list[Piece]) -> list[_Done]:
+            done = _store_group(held, group, blobs, kin, frames)
+            meter.add(sum(piece.length for piece in group))
             return done
 
-        for new, size in codec.ordered(writers, store, list(unique.values())[::-1], 2 * threads):
-            tally.objects_new += new
-            tally.objects_reused += not new
-            tally.bytes_out += size if new else 0
+        groups = _groups(list(unique.values())[::-1])
+        for done in ordered(writers, store, groups, threads + 1):
+            for one in done:
+                tally.add(one)
         for piece in pieces:
             if unique.get(piece.blake3) is not piece:
-                _compare(held, piece, meter)
+                _compare(held, piece)
+                meter.add(piece.length)
         held.check_unchanged()
     return recipe
 
 
-def _digest(held: OpenFile, pool: Executor, meter: _Odometer) -> tuple[FileRecipe, list[_Piece]]:
-    """Read the file once: digests of the whole, and of every part that becomes an object."""
-    file = held.file
-    whole_sha, whole_blake = hashlib.sha256(), blake3()
+def _groups(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Yield pieces that are stored together: each large one alone, small ones with their likes."""
+    small: list[Piece] = []
+    for piece in pieces:
+        if piece.length > SMALL:
+            yield [piece]
+            continue
+        small.append(piece)
+        if len(small) >= _TOGETHER[0] or sum(each.length for each in small) >= _TOGETHER[1]:
+            yield small
+            small = []
+    if small:
+        yield small
 
-    def feed_whole(data: bytes) -> None:
-        whole_sha.update(data)
-        whole_blake.update(data)
 
-    pieces: list[_Piece] = []
-    spans = []
-    lane = _Lane(pool, feed_whole)
-    window = _Window(held.read, file.size, lane.feed)
-    for span in file.layout.spans:
-        parts = []
-        for offset, length in _cut(span):
-            data = b""
-            sha, blake = hashlib.sha256(), blake3()
-            for start in range(offset, offset + length, _PIECE):
-                data = window.take(start, min(start + _PIECE, offset + length))
-                sha.update(data)
-                blake.update(data)
-                meter.add(len(data))
-            pieces.append(_Piece(span, offset, length, blake.hexdigest(), sha.hexdigest()))
-            is_short = length <= INLINE
-            parts.append(
-                Part(length, inline=data.hex()) if is_short else Part(length, object=blake.hexdigest())
-            )
-        spans.append(SpanRecipe(span.kind, span.length, tuple(parts), span.name, span.dtype, span.shape))
-    lane.wait()
-    container: Any = file.layout.container
-    recipe = FileRecipe(
-        file.name, file.size, whole_sha.hexdigest(), whole_blake.hexdigest(), container, tuple(spans)
+def _store_group(held: OpenFile, group: list[Piece], blobs: Blobs, kin: Kin, pool: Executor) -> list[_Done]:
+    """Make sure that the store holds the pieces of *group*, sound."""
+    done: list[_Done | None] = []
+    puts: list[tuple[Put, bool]] = []
+    for piece in group:
+        there, damaged = _there(held, piece, blobs, pool)
+        if there is not None:
+            done.append(there)
+        elif piece.length <= SMALL:
+            puts.append(_encode(held, piece, kin, replace=damaged))
+            done.append(None)
+        else:
+            done.append(_write(held, piece, blobs, kin, pool, replace=damaged))
+    new = blobs.put_together([put for put, _ in puts]) if puts else []
+    written = (
+        _Done(is_new, sum(map(len, put.chunks)), difference)
+        for is_new, (put, difference) in zip(new, puts, strict=True)
     )
-    return recipe, pieces
+    return [one or next(written) for one in done]
 
 
-def _store(held: OpenFile, piece: _Piece, blobs: Blobs, pool: Executor) -> tuple[bool, int]:
-    """Make sure that the store holds *piece*, sound; tell whether it is new, and its stored size."""
+def _encode(held: OpenFile, piece: Piece, kin: Kin, *, replace: bool) -> tuple[Put, bool]:
+    writing = _writing(held, piece, kin, replace=replace)
+    try:
+        return in_memory(writing)
+    except (ObjectDamaged, ObjectMissing):  # the base is not to be built on
+        return in_memory(_writing(held, piece, kin, replace=replace, alone=True))
 
+
+def _there(held: OpenFile, piece: Piece, blobs: Blobs, pool: Executor) -> tuple[_Done | None, bool]:
+    """Look whether the store holds *piece* already, and all of it sound; else tell whether damage is there."""
+    try:
+        stored = StoredObject.open(blobs, piece.blake3)
+        stored.check(_facts(piece), None if piece.length <= SMALL else pool)
+    except ObjectMissing as why:
+        return None, why.object != piece.blake3  # its base may be what is missing
+    except ObjectDamaged:
+        return None, True  # its right bytes are in our hands: write them anew
+    _compare(held, piece)
+    return _Done(False, stored.size, stored.facts.base is not None), False
+
+
+def _write(held: OpenFile, piece: Piece, blobs: Blobs, kin: Kin, pool: Executor, *, replace: bool) -> _Done:
+    writing = _writing(held, piece, kin, replace=replace)
+    try:
+        new, size = write(blobs, writing, pool)
+    except (ObjectDamaged, ObjectMissing) as why:
+        if writing.base is None or why.object == piece.blake3:
+            raise
+        writing = _writing(held, piece, kin, replace=replace, alone=True)  # the base is not to be built on
+        new, size = write(blobs, writing, pool)
+    return _Done(new, size, writing.base is not None)
+
+
+def _writing(held: OpenFile, piece: Piece, kin: Kin, *, replace: bool, alone: bool = False) -> Writing:
     def read(start: int, end: int) -> bytes:
         return held.read(piece.offset + start, piece.offset + end)
 
-    path = objects.object_path(piece.blake3)
-    facts = objects.Facts(
-        piece.blake3, piece.sha256, piece.length, piece.span.dtype, codec.frame_size(piece.span.stride)
-    )
-    damaged = False
-    if blobs.exists(path):
-        try:
-            objects.StoredObject.open(blobs, piece.blake3).check(facts, pool)
-        except (ObjectDamaged, ObjectMissing):
-            damaged = True  # its right bytes are in our hands: write them anew
-        else:
-            _compare(held, piece)
-            return False, blobs.size(path)
-    new = objects.write(
-        blobs, facts, _scheme(piece, read), read, lambda: changed(held.file.name), pool=pool, replace=damaged
-    )
-    return new, blobs.size(path)
+    choice = kin.choose(piece, read, alone=alone or replace)
+    return Writing(_facts(piece), choice.scheme, read, lambda: changed(held.file.name), choice.base, replace)
 
 
-def _scheme(piece: _Piece, read: Read) -> codec.Scheme:
-    """Choose by samples of the beginning, the middle and the end; by all of what is short."""
-    stride = max(1, piece.span.stride)
-    size = max(codec.SAMPLE, min(4 * codec.SAMPLE, piece.length // 24)) // stride * stride
-    if piece.length <= 3 * size:
-        return codec.choose(piece.span, [read(0, min(piece.length, 2 * size))])
-    starts = (0, (piece.length - size) // 2 // stride * stride, (piece.length - size) // stride * stride)
-    samples = [read(start, start + size) for start in starts]
-    return codec.choose(piece.span, samples)
+def _facts(piece: Piece) -> Facts:
+    frame = codec.frame_size(piece.span.stride)
+    return Facts(piece.blake3, piece.sha256, piece.length, piece.span.dtype, frame)
 
 
-def _compare(held: OpenFile, piece: _Piece, meter: _Odometer | None = None) -> None:
+def _compare(held: OpenFile, piece: Piece) -> None:
     """Read a part a second time; SourceChanged when it is not what it was."""
     hasher = blake3()
-    for start in range(0, piece.length, _PIECE):
-        end = min(start + _PIECE, piece.length)
+    for start in range(0, piece.length, WINDOW):
+        end = min(start + WINDOW, piece.length)
         hasher.update(held.read(piece.offset + start, piece.offset + end))
     if hasher.hexdigest() != piece.blake3:
         raise changed(held.file.name)
-    if meter is not None:
-        meter.add(piece.length)
 
 
-def _cut(span: Span) -> Iterator[tuple[int, int]]:
-    """Yield offset and length of the parts of *span*, none cutting through a block."""
-    step = PART // span.stride * span.stride
-    for start in range(0, span.length, step):
-        yield span.offset + start, min(step, span.length - start)
+def _sketch(file: SourceFile, recipe: FileRecipe) -> Iterator[Sketch]:
+    """Sketch the tensors of an archived file: only a help, so that nothing depends on these bytes."""
+    with file.open() as held:
+        for laid, span in zip(file.layout.spans, recipe.spans, strict=True):
+            at = laid.offset
+            for number, part in enumerate(span.parts):
 
+                def read(start: int, end: int, at: int = at) -> bytes:
+                    return held.read(at + start, at + end)
 
-class _Lane:
-    """Feeds one consumer in order from another thread, one piece ahead."""
-
-    def __init__(self, pool: Executor, consume: Callable[[bytes], None]) -> None:
-        self._pool = pool
-        self._consume = consume
-        self._last: Any = None
-
-    def feed(self, data: bytes) -> None:
-        self.wait()
-        self._last = self._pool.submit(self._consume, data)
-
-    def wait(self) -> None:
-        if self._last is not None:
-            self._last.result()
-
-
-class _Window:
-    """Reads a file front to back in large pieces, each once, and gives out what is asked of them."""
-
-    def __init__(self, read: Read, size: int, seen: Callable[[bytes], None]) -> None:
-        self._read = read
-        self._size = size
-        self._seen = seen
-        self._data = b""
-        self._at = 0
-
-    def take(self, start: int, end: int) -> bytes:
-        """Return these bytes; calls come in ascending order and leave nothing out."""
-        pieces = []
-        while start < end:
-            if start >= self._at + len(self._data):
-                self._at += len(self._data)
-                self._data = self._read(self._at, min(self._at + _PIECE, self._size))
-                self._seen(self._data)
-            piece = self._data[start - self._at : end - self._at]
-            pieces.append(piece)
-            start += len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                found = sketches.bands(laid, number, part.length, read) if part.object else None
+                if found is not None and part.object is not None:
+                    yield Sketch(part.object, found)
+                at += part.length
 
 
 @contextmanager
@@ -288,6 +323,6 @@ def _pools(threads: int) -> Iterator[tuple[Executor, Executor]]:
     count = max(1, threads)
     with (
         ThreadPoolExecutor(count, thread_name_prefix="archive-frames") as frames,
-        ThreadPoolExecutor(2 * count, thread_name_prefix="archive-writers") as writers,
+        ThreadPoolExecutor(count + 1, thread_name_prefix="archive-writers") as writers,
     ):
         yield frames, writers

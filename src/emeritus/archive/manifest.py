@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from emeritus.archive.errors import (
     BlobMissing,
@@ -15,6 +15,7 @@ from emeritus.archive.errors import (
     SourceRefused,
 )
 from emeritus.archive.names import file_name, no_twins
+from emeritus.archive.objects import MAX_DEPTH
 from emeritus.archive.ports import Blobs, Signer, Verifier
 from emeritus.core.digests import Json, canonical, from_canonical, sha256
 from emeritus.core.errors import IntegrityError, NotFound
@@ -125,11 +126,17 @@ class FileRecipe:
 
 @frozen
 class Manifest:
-    """A preserved model: its files in order and how to make each of them again."""
+    """A preserved model: its files in order and how to make each of them again.
+
+    *bases* tells, for each object that was stored as a difference when the manifest was sealed, from which
+    other object; for those others too. It is enough for ever: an object may later come to stand on a base of
+    its base, or alone, never on another.
+    """
 
     model: str
     files: tuple[FileRecipe, ...]
     creator: str
+    bases: Mapping[str, str] = field(factory=dict)
 
     @property
     def size(self) -> int:
@@ -142,6 +149,11 @@ class Manifest:
         return {
             part.object: part.length for file in self.files for part in file.parts if part.object is not None
         }
+
+    @property
+    def closure(self) -> frozenset[str]:
+        """Every object that the model needs: its own, and those that they are differences from."""
+        return frozenset((*self.objects, *self.bases.values()))
 
     @property
     def digest(self) -> str:
@@ -167,6 +179,7 @@ class Manifest:
                 "creator": self.creator,
                 "model": self.model,
                 "files": [file.json() for file in self.files],
+                **({"bases": dict(self.bases)} if self.bases else {}),
             }
         )
 
@@ -193,9 +206,21 @@ class Manifest:
         for file in manifest.files:
             file_name(file.name)
         no_twins(file.name for file in manifest.files)
+        _check_bases(manifest)
         if not re.fullmatch(r"[a-z0-9._-]+", manifest.model) or manifest.canonical() != data:
             raise _damaged("it holds more than a manifest does")
         return manifest
+
+
+def _check_bases(manifest: Manifest) -> None:
+    """Refuse bases of objects that the model does not need, and differences on differences without end."""
+    reached: set[str] = set()
+    level = set(manifest.objects)
+    for _ in range(MAX_DEPTH + 1):
+        reached |= level & manifest.bases.keys()
+        level = {manifest.bases[digest] for digest in level if digest in manifest.bases}
+    if level or reached != manifest.bases.keys() or not all(map(_HEX64.fullmatch, manifest.bases.values())):
+        raise _damaged("it names bases that cannot be")
 
 
 def manifest_path(model: str, digest: str) -> str:

@@ -1,48 +1,53 @@
 """Objects: the bytes of one tensor (or of a part of a file), compressed, addressed by their BLAKE3.
 
 An object describes itself: a header, its frames, a table of the frames, a checksum of header and table.
-It is written once, and becomes visible only after it was read back, decoded and compared.
+It stands alone, or is a difference: some of its frames need what another object, its base, holds at the
+same offset. It is written once (see `emeritus.archive.writing`).
 """
 
+import re
 import struct
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
-from functools import partial
-from typing import Any
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Any, TypeAlias
 
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from blake3 import blake3
 
-from emeritus.archive.codec import (
-    MAX_FRAME,
-    Encoding,
-    Scheme,
-    Undecodable,
-    decode,
-    encode,
-    ordered,
-)
+from emeritus.archive.codec import MAX_FRAME, Encoding, Undecodable, decode_into, ordered
 from emeritus.archive.errors import BlobMissing, BlobUnreadable, ObjectDamaged, ObjectMissing
-from emeritus.archive.ports import Blobs, Bytes, Read
+from emeritus.archive.ports import Blobs, Read
 from emeritus.core.digests import canonical
 
 MAGIC = b"EMROBJ\x00\x01"
 VERSION = 1
 FOLDER = "objects"
+MAX_DEPTH = 2
+"""Longest chain of differences: one on another on one that stands alone."""
 AHEAD = 2  # frames under way beside the one in hand: what bounds memory
-_LENGTH = struct.Struct("<I")
-_ROW = struct.Struct("<B3xI16s")
-_CHECKSUM = 32
-_FIRST_READ = 64 << 10
+LENGTH = struct.Struct("<I")
+ROW = struct.Struct("<B3xI16s")
+CHECKSUM = 32
+FIRST_READ = 64 << 10
 _MAX_HEADER = 16 << 10
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_REPAIR = "Repair it from a replica, or archive the model again from its source."
+
+OpenBase: TypeAlias = Callable[[str, tuple[str, ...]], "StoredObject"]
+"""Opens an object by its BLAKE3, knowing what is a difference from it (see `StoredObject.below`)."""
 
 
 @frozen
 class Facts:
     """What an object says of itself; digests in hexadecimal, sizes in bytes.
 
-    *dtype* is a hint by the first writer (the same bytes may stand under other names elsewhere).
+    *dtype* is a hint by the first writer (the same bytes may stand under other names elsewhere). *base*
+    is the object that this one is a difference from, and *depth* how many bases stood below it when it
+    was written: 0 when it stands alone.
     """
 
     blake3: str
@@ -50,6 +55,24 @@ class Facts:
     length: int
     dtype: str
     frame: int
+    base: str | None = None
+    depth: int = 0
+
+    def head(self) -> bytes:
+        """Return the bytes that an object with these facts begins with."""
+        header = canonical(
+            {
+                "version": VERSION,
+                "blake3": self.blake3,
+                "sha256": self.sha256,
+                "length": self.length,
+                "dtype": self.dtype,
+                "frame": self.frame,
+                "base": self.base,
+                **({"depth": self.depth} if self.base else {}),
+            }
+        )
+        return MAGIC + LENGTH.pack(len(header)) + header
 
 
 class _Header(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,7 +82,8 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
     length: int
     dtype: str
     frame: int
-    base: None  # reserved: the object that this one is a difference from
+    base: str | None
+    depth: int = 0
 
 
 @frozen
@@ -75,79 +99,63 @@ def object_path(digest: str) -> str:
     return f"{FOLDER}/{digest[:2]}/{digest}"
 
 
-def write(
-    blobs: Blobs,
-    facts: Facts,
-    scheme: Scheme,
-    read: Read,
-    changed: Callable[[], Exception],
-    *,
-    pool: Executor,
-    replace: bool = False,
-) -> bool:
-    """Encode the bytes that *read* gives into the store; True when the object is new.
+def read_facts(blobs: Blobs, digest: str) -> Facts:
+    """Return what the header of an object says; the rest of it is not looked at.
 
     Raises:
-        Exception: what *changed* returns, when the bytes read are not those that *facts* describe.
-        ObjectDamaged: when the store gives back other bytes than it was given; nothing is kept.
+        ObjectMissing: when it is not there.
+        ObjectDamaged: when its header cannot be read.
     """
-    path = object_path(facts.blake3)
-    chunks = _encoded(facts, scheme, read, changed, pool)
-    check = partial(_check, facts, pool)
-    if replace:
-        blobs.replace(path, chunks, check=check)
-        return True
-    return blobs.put_if_absent(path, chunks, check=check)
+    try:
+        first, _ = blobs.peek(object_path(digest), 4096)
+        return _facts(_head(first, digest), digest)
+    except BlobMissing:
+        raise missing(digest) from None
+    except BlobUnreadable as why:
+        raise damaged(digest, why.sentence) from why
 
 
-def _encoded(
-    facts: Facts, scheme: Scheme, read: Read, changed: Callable[[], Exception], pool: Executor
-) -> Iterator[Bytes]:
-    header = canonical(
-        {
-            "version": VERSION,
-            "blake3": facts.blake3,
-            "sha256": facts.sha256,
-            "length": facts.length,
-            "dtype": facts.dtype,
-            "frame": facts.frame,
-            "base": None,
-        }
-    )
-    head = MAGIC + _LENGTH.pack(len(header)) + header
-    yield head
-    hasher = blake3()
+def bases(blobs: Blobs, digests: Iterable[str], threads: int = 8) -> dict[str, str]:
+    """Return which of the objects *digests*, and of their bases, is a difference from which other.
 
-    def frames() -> Iterator[bytes]:
-        for start in range(0, facts.length, facts.frame):
-            raw = read(start, min(start + facts.frame, facts.length))
-            hasher.update(raw)
-            yield raw
+    Looks at every header once, at several at a time.
 
-    rows = []
-    for used, payload in ordered(pool, partial(encode, scheme), frames(), AHEAD):
-        rows.append(_ROW.pack(used, len(payload), blake3(payload).digest()[:16]))
-        yield payload
-    if hasher.hexdigest() != facts.blake3:
-        raise changed()
-    table = b"".join(rows)
-    yield table + blake3(head + table).digest()
-
-
-def _check(facts: Facts, pool: Executor, read: Read, size: int) -> None:
-    StoredObject.parse(read, size, facts.blake3).check(facts, pool)
+    Raises:
+        ObjectMissing: when one of them is not there.
+        ObjectDamaged: when a header cannot be read, or more than `MAX_DEPTH` stand on each other.
+    """
+    found: dict[str, str] = {}
+    level = list(dict.fromkeys(digests))
+    seen = set(level)
+    with ThreadPoolExecutor(threads, thread_name_prefix="archive-look") as pool:
+        for _ in range(MAX_DEPTH + 1):
+            told = {f.blake3: f.base for f in pool.map(partial(read_facts, blobs), level) if f.base}
+            found |= told
+            level = sorted(set(told.values()) - seen)
+            seen |= set(level)
+    if level:
+        raise damaged(level[0], f"more than {MAX_DEPTH} differences stand on each other")
+    return found
 
 
 @frozen
 class StoredObject:
-    """An object in a store, opened: its header and table are sound, its frames are still to be read."""
+    """An object in a store, opened: its header and table are sound, its frames are still to be read.
+
+    *size* is the length of the blob. *below* names the objects that are differences from this one and
+    led to it, outermost first.
+    """
 
     facts: Facts
+    size: int
     _rows: tuple[_Row, ...] = field(repr=False)
     _read: Read = field(repr=False)
+    _open: OpenBase = field(repr=False)
+    below: tuple[str, ...] = ()
+    _kept: "_Kept | None" = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, blobs: Blobs, digest: str) -> "StoredObject":
+    def open(cls, blobs: Blobs, digest: str, below: tuple[str, ...] = ()) -> "StoredObject":
         """Open the object with this BLAKE3.
 
         Raises:
@@ -156,115 +164,279 @@ class StoredObject:
         """
         path = object_path(digest)
         try:
-            return cls.parse(partial(blobs.get_range, path), blobs.size(path), digest)
+            first, size = blobs.peek(path, FIRST_READ)
+            return cls.parse(
+                partial(blobs.get_range, path),
+                size,
+                digest,
+                partial(cls.open, blobs),
+                first=first,
+                below=below,
+            )
         except BlobMissing:
-            raise ObjectMissing(
-                f"The object {digest} is missing from the store.",
-                next_step="Repair it from a replica, or archive the model again from its source.",
-            ) from None
+            raise missing(digest) from None
+        except BlobUnreadable as why:
+            raise damaged(digest, why.sentence) from why
 
     @classmethod
-    def parse(cls, read: Read, size: int, digest: str) -> "StoredObject":
-        """Read header and table of an object of *size* stored bytes. Raises ObjectDamaged."""
+    def parse(
+        cls,
+        read: Read,
+        size: int,
+        digest: str,
+        open_base: OpenBase,
+        *,
+        first: bytes | None = None,
+        below: tuple[str, ...] = (),
+    ) -> "StoredObject":
+        """Read header and table of an object of *size* stored bytes, *first* being its first ones.
+
+        Raises:
+            ObjectDamaged: when they are not what was written.
+        """
         try:
-            first = read(0, min(size, _FIRST_READ))
-        except BlobUnreadable as why:
-            raise _damaged(digest, why.sentence) from why
-        at = len(MAGIC) + _LENGTH.size
-        if len(first) < at or not first.startswith(MAGIC):
-            raise _damaged(digest, "it does not begin as an object does")
-        (length,) = _LENGTH.unpack_from(first, len(MAGIC))
-        if length > _MAX_HEADER or at + length > len(first):
-            raise _damaged(digest, "its header is cut off")
-        head = first[: at + length]
-        facts = _facts(head[at:], digest)
-        count = -(-facts.length // facts.frame)
-        begin = size - _CHECKSUM - count * _ROW.size
-        if begin < len(head):
-            raise _damaged(digest, "its table of frames is cut off")
-        try:
+            if first is None:
+                first = read(0, min(size, FIRST_READ))
+            head = _head(first, digest)
+            facts = _facts(head, digest)
+            count = -(-facts.length // facts.frame)
+            begin = size - CHECKSUM - count * ROW.size
+            if begin < len(head):
+                raise damaged(digest, "its table of frames is cut off")
             tail = first[begin:] if size == len(first) else read(begin, size)
-        except BlobUnreadable as why:
-            raise _damaged(digest, why.sentence) from why
-        if blake3(head + tail[:-_CHECKSUM]).digest() != tail[-_CHECKSUM:]:
-            raise _damaged(digest, "its header or its table of frames was altered")
-        return cls(facts, _rows(tail[:-_CHECKSUM], len(head), begin, digest), read)
+        except (BlobUnreadable, BlobMissing) as why:
+            raise damaged(digest, why.sentence) from why
+        if blake3(head + tail[:-CHECKSUM]).digest() != tail[-CHECKSUM:]:
+            raise damaged(digest, "its header or its table of frames was altered")
+        rows = _rows(tail[:-CHECKSUM], len(head), begin, digest)
+        if facts.base is None and any(row.encoding.needs_base for row in rows):
+            raise damaged(digest, "it is a difference and names no base")
+        if size == len(first):  # all of it is in hand
+
+            def read(start: int, end: int) -> bytes:
+                return first[start:end]
+
+        return cls(facts, size, rows, read, open_base, below)
 
     @property
     def frames(self) -> int:
         return len(self._rows)
 
+    def keeping(self, frames: int) -> "StoredObject":
+        """Return the same object, which keeps as many decoded frames in memory for whoever asks again."""
+        return evolve(self, kept=_Kept(frames))
+
+    @cached_property
+    def base(self) -> "StoredObject | None":
+        """The base, opened. Raises ObjectMissing and ObjectDamaged, which name what depends on it."""
+        if self.facts.base is None:
+            return None
+        chain = (*self.below, self.facts.blake3)
+        if self.facts.base in chain or len(chain) > MAX_DEPTH:
+            raise damaged(self.facts.blake3, f"more than {MAX_DEPTH} differences stand on each other")
+        with _naming(self):
+            return self._open(self.facts.base, chain)
+
+    def length_of(self, number: int) -> int:
+        """Return how many raw bytes the frame *number* holds."""
+        return min(self.facts.frame, self.facts.length - number * self.facts.frame)
+
     def frame(self, number: int) -> bytes:
-        """Return one decoded frame, checked against decay. Raises ObjectDamaged."""
+        """Return one decoded frame, checked against decay. Raises ObjectDamaged, ObjectMissing."""
+        out = bytearray(self.length_of(number))
+        self.frame_into(number, memoryview(out))
+        return bytes(out)
+
+    def frame_into(self, number: int, out: memoryview, *, check: bool = True, scratch: int = 0) -> None:
+        """Decode one frame into *out*, as long as the frame; *check* it against decay first.
+
+        Raises:
+            ObjectDamaged, ObjectMissing: when it cannot be had, or its base cannot.
+        """
         row = self._rows[number]
         digest = self.facts.blake3
         try:
             payload = self._read(row.start, row.end)
         except (BlobUnreadable, BlobMissing) as why:
-            raise _damaged(digest, why.sentence) from why
-        if blake3(payload).digest()[:16] != row.digest:
-            raise _damaged(digest, f"its frame {number} was altered")
-        length = min(self.facts.frame, self.facts.length - number * self.facts.frame)
+            raise damaged(digest, why.sentence) from why
+        if check and blake3(payload).digest()[:16] != row.digest:
+            raise damaged(digest, f"its frame {number} was altered")
+        at = number * self.facts.frame
+        under = (
+            self.under(at, at + len(out), check=check, scratch=scratch) if row.encoding.needs_base else None
+        )
         try:
-            return decode(row.encoding, payload, length)
+            decode_into(row.encoding, payload, out, under)
         except Undecodable as why:
-            raise _damaged(digest, f"its frame {number} cannot be decoded: {why}") from why
+            raise damaged(digest, f"its frame {number} cannot be decoded: {why}") from why
 
-    def whole(self, pool: Executor) -> Iterator[bytes]:
+    def under(self, start: int, end: int, *, check: bool = True, scratch: int = 0) -> memoryview:
+        """Return what the base holds from *start* up to *end* (less, where it ends).
+
+        The bytes are good until this thread asks again with this *scratch*.
+        """
+        base = self.base
+        assert base is not None
+        with _naming(self):
+            return base.range(start, end, check=check, scratch=scratch)
+
+    def range(self, start: int, end: int, *, check: bool = True, scratch: int = 0) -> memoryview:
+        """Return the raw bytes from *start* up to *end* or the object's end.
+
+        The bytes are good until this thread asks again with this *scratch*.
+        """
+        end = min(end, self.facts.length)
+        if start >= end:
+            return memoryview(b"")
+        frame = self.facts.frame
+        first, last = start // frame, -(-end // frame)
+        origin = first * frame
+        out = _scratch(scratch, min(last * frame, self.facts.length) - origin)
+        for number in range(first, last):
+            at = number * frame - origin
+            piece = out[at : at + self.length_of(number)]
+            held = self._kept.get(number) if self._kept else None
+            if held is not None:
+                piece[:] = held
+                continue
+            self.frame_into(number, piece, check=check, scratch=scratch + 1)
+            if self._kept:
+                self._kept.put(number, bytes(piece))
+        return out[start - origin : end - origin]
+
+    def whole(self, pool: Executor | None = None) -> Iterator[bytes]:
         """Yield all raw bytes, and raise ObjectDamaged at the end when they are not what was stored."""
         hasher = blake3()
-        for raw in ordered(pool, self.frame, range(self.frames), AHEAD):
+        for raw in self._frames(range(self.frames), pool):
             hasher.update(raw)
             yield raw
         if hasher.hexdigest() != self.facts.blake3:
-            raise _damaged(self.facts.blake3, "it decodes to other bytes")
+            if self.base is not None:  # whose fault is it?
+                with _naming(self):
+                    for _ in self.base.whole(pool):
+                        pass
+            raise damaged(self.facts.blake3, "it decodes to other bytes")
 
-    def check(self, facts: Facts, pool: Executor) -> None:
-        """Read everything back and compare. Raises ObjectDamaged."""
+    def check(self, facts: Facts, pool: Executor | None = None) -> None:
+        """Read everything back and compare. Raises ObjectDamaged, ObjectMissing."""
         if (self.facts.sha256, self.facts.length) != (facts.sha256, facts.length):
-            raise _damaged(self.facts.blake3, "its header tells other facts than its bytes do")
+            raise damaged(self.facts.blake3, "its header tells other facts than its bytes do")
         for _ in self.whole(pool):
             pass
 
-    def slice(self, start: int, end: int, pool: Executor) -> Iterator[bytes]:
+    def slice(self, start: int, end: int, pool: Executor | None = None) -> Iterator[bytes]:
         """Yield the raw bytes from *start* up to *end*, frame by frame, each checked against decay."""
         frame = self.facts.frame
         numbers = range(start // frame, -(-end // frame)) if end > start else range(0)
-        for number, raw in zip(numbers, ordered(pool, self.frame, numbers, AHEAD), strict=True):
+        for number, raw in zip(numbers, self._frames(numbers, pool), strict=True):
             at = number * frame
             yield raw[max(0, start - at) : min(len(raw), end - at)]
 
+    def _frames(self, numbers: Sequence[int], pool: Executor | None) -> Iterator[bytes]:
+        if pool is None or len(numbers) == 1:
+            return map(self.frame, numbers)
+        return ordered(pool, self.frame, numbers, AHEAD)
 
-def _facts(data: bytes, digest: str) -> Facts:
+
+class _Kept:
+    """A few decoded frames, the oldest of which makes room for the next."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._frames: dict[int, bytes] = {}
+        self._lock = threading.Lock()
+
+    def get(self, number: int) -> bytes | None:
+        return self._frames.get(number)
+
+    def put(self, number: int, raw: bytes) -> None:
+        with self._lock:
+            while len(self._frames) >= self._limit:
+                del self._frames[next(iter(self._frames))]
+            self._frames[number] = raw
+
+
+_spare = threading.local()
+
+
+def _scratch(level: int, length: int) -> memoryview:
+    """Return *length* bytes that this thread uses again and again, other ones at each *level*."""
+    held: dict[int, bytearray] = _spare.__dict__.setdefault("held", {})
+    if level not in held or len(held[level]) < length:
+        held[level] = bytearray(max(length, 2 << 20))
+    return memoryview(held[level])[:length]
+
+
+@contextmanager
+def _naming(dependent: StoredObject) -> Iterator[None]:
+    """Have errors about a base say what depends on it."""
     try:
-        header = msgspec.json.decode(data, type=_Header)
+        yield
+    except (ObjectDamaged, ObjectMissing) as why:
+        digest = dependent.facts.blake3
+        if why.object == digest:
+            raise
+        told = type(why)(f"{why.sentence} The object {digest} depends on it.", next_step=why.next_step)
+        told.object = why.object
+        raise told from why
+
+
+def _head(first: bytes, digest: str) -> bytes:
+    """Return the part of an object's *first* bytes that ends with its header."""
+    at = len(MAGIC) + LENGTH.size
+    if len(first) < at or not first.startswith(MAGIC):
+        raise damaged(digest, "it does not begin as an object does")
+    (length,) = LENGTH.unpack_from(first, len(MAGIC))
+    if length > _MAX_HEADER or at + length > len(first):
+        raise damaged(digest, "its header is cut off")
+    return first[: at + length]
+
+
+def _facts(head: bytes, digest: str) -> Facts:
+    try:
+        header = msgspec.json.decode(head[len(MAGIC) + LENGTH.size :], type=_Header)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise _damaged(digest, "its header cannot be read") from None
+        raise damaged(digest, "its header cannot be read") from None
     if header.version != VERSION:
-        raise _damaged(digest, f"its version is {header.version}, which this Emeritus does not know")
+        raise damaged(digest, f"its version is {header.version}, which this Emeritus does not know")
     if header.blake3 != digest:
-        raise _damaged(digest, f"it calls itself {header.blake3[:64]!r}")
-    if header.length < 1 or not 1 <= header.frame <= MAX_FRAME:
-        raise _damaged(digest, "its header claims what cannot be")
-    return Facts(header.blake3, header.sha256, header.length, header.dtype, header.frame)
+        raise damaged(digest, f"it calls itself {header.blake3[:64]!r}")
+    based = header.base is not None
+    if (
+        header.length < 1
+        or not 1 <= header.frame <= MAX_FRAME
+        or not int(based) <= header.depth <= based * MAX_DEPTH
+        or (header.base is not None and not _HEX64.fullmatch(header.base))
+    ):
+        raise damaged(digest, "its header claims what cannot be")
+    return Facts(
+        header.blake3, header.sha256, header.length, header.dtype, header.frame, header.base, header.depth
+    )
 
 
 def _rows(table: bytes, start: int, end: int, digest: str) -> tuple[_Row, ...]:
     rows = []
-    for encoding, length, check in _ROW.iter_unpack(table):
+    for encoding, length, check in ROW.iter_unpack(table):
         try:
             known = Encoding(encoding)
         except ValueError:
-            raise _damaged(digest, f"it uses the encoding {encoding}, unknown to this Emeritus") from None
+            raise damaged(digest, f"it uses the encoding {encoding}, unknown to this Emeritus") from None
         rows.append(_Row(known, start, start + length, check))
         start += length
     if start != end:
-        raise _damaged(digest, "its frames do not fill it")
+        raise damaged(digest, "its frames do not fill it")
     return tuple(rows)
 
 
-def _damaged(digest: str, wrong: Any) -> ObjectDamaged:
-    return ObjectDamaged(
-        f"The object {digest} is damaged: {str(wrong).rstrip('.')}.",
-        next_step="Repair it from a replica, or archive the model again from its source.",
-    )
+def damaged(digest: str, wrong: Any) -> ObjectDamaged:
+    """Return the error that says what is *wrong* with an object."""
+    error = ObjectDamaged(f"The object {digest} is damaged: {str(wrong).rstrip('.')}.", next_step=_REPAIR)
+    error.object = digest
+    return error
+
+
+def missing(digest: str) -> ObjectMissing:
+    """Return the error that says that an object is gone."""
+    error = ObjectMissing(f"The object {digest} is missing from the store.", next_step=_REPAIR)
+    error.object = digest
+    return error

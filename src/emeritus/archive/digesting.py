@@ -1,0 +1,147 @@
+"""The first reading of a file: where its parts lie, and the digests of each of them and of the whole."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self
+
+from attrs import frozen
+from blake3 import blake3
+
+from emeritus.archive.chunks import boundaries
+from emeritus.archive.containers import Span
+from emeritus.archive.manifest import INLINE, FileRecipe, Part, SpanRecipe
+from emeritus.archive.sources import OpenFile
+
+PART = 256 << 20
+"""A span longer than this many bytes becomes several objects."""
+CHUNKED = 1 << 20
+"""Plain bytes longer than this are cut where their content says (see `emeritus.archive.chunks`)."""
+WINDOW = 4 << 20
+_AHEAD = 3
+
+
+@frozen
+class Piece:
+    """A part of a span, to be an object (or inline, when short): where it lies, and its digests.
+
+    *number* counts the parts of the span.
+    """
+
+    span: Span
+    number: int
+    offset: int
+    length: int
+    blake3: str
+    sha256: str
+
+
+class _Draft:
+    """A piece whose bytes are still going by."""
+
+    def __init__(self, span: Span, number: int, offset: int, length: int) -> None:
+        self.span, self.number, self.offset, self.length = span, number, offset, length
+        self.sha, self.blake = hashlib.sha256(), blake3()
+        self.inline = b""
+
+    def feed(self, data: memoryview) -> None:
+        self.sha.update(data)
+        self.blake.update(data)
+        if self.length <= INLINE:
+            self.inline += bytes(data)
+
+
+def digest(held: OpenFile, add: Callable[[int], None]) -> tuple[FileRecipe, list[Piece]]:
+    """Read the file once; return its recipe, and its parts in order. *add* is told of bytes read."""
+    file = held.file
+    drafts = [
+        _Draft(span, number, offset, length)
+        for span in file.layout.spans
+        for number, (offset, length) in enumerate(_cut(span, held))
+    ]
+    sha, blake = hashlib.sha256(), blake3()
+    with _Lane(sha.update) as whole, _Lane(_feed) as parts:
+        first = 0
+        for start in range(0, file.size, WINDOW):
+            data = memoryview(held.read(start, min(start + WINDOW, file.size)))
+            whole.feed(data)
+            seen, first = _under(drafts, first, start, data)
+            parts.feed(seen)
+            blake.update(data)
+            add(len(data))
+    pieces = [
+        Piece(d.span, d.number, d.offset, d.length, d.blake.hexdigest(), d.sha.hexdigest()) for d in drafts
+    ]
+    container: Any = file.layout.container
+    spans = tuple(_spans(file.layout.spans, drafts, pieces))
+    return FileRecipe(file.name, file.size, sha.hexdigest(), blake.hexdigest(), container, spans), pieces
+
+
+def _feed(seen: Iterable[tuple[_Draft, memoryview]]) -> None:
+    for draft, data in seen:
+        draft.feed(data)
+
+
+def _under(
+    drafts: list[_Draft], first: int, start: int, data: memoryview
+) -> tuple[list[tuple[_Draft, memoryview]], int]:
+    """Return the drafts that *data*, read at *start*, belongs to, and the first that is not yet whole."""
+    seen = []
+    end = start + len(data)
+    while first < len(drafts) and drafts[first].offset < end:
+        draft = drafts[first]
+        stop = draft.offset + draft.length
+        seen.append((draft, data[max(0, draft.offset - start) : stop - start]))
+        if stop > end:
+            break
+        first += 1
+    return seen, first
+
+
+def _spans(spans: Iterable[Span], drafts: Iterable[_Draft], pieces: Iterable[Piece]) -> Iterator[SpanRecipe]:
+    parts: dict[int, list[Part]] = {}
+    for draft, piece in zip(drafts, pieces, strict=True):
+        short = piece.length <= INLINE
+        part = Part(piece.length, inline=draft.inline.hex()) if short else Part(piece.length, piece.blake3)
+        parts.setdefault(id(draft.span), []).append(part)
+    for span in spans:
+        told = tuple(parts.get(id(span), ()))
+        yield SpanRecipe(span.kind, span.length, told, span.name, span.dtype, span.shape)
+
+
+def _cut(span: Span, held: OpenFile) -> Iterator[tuple[int, int]]:
+    """Yield offset and length of the parts of *span*, none cutting through a block."""
+    if span.kind == "bytes" and span.length > CHUNKED:
+        at = span.offset
+        for end in boundaries(held.read, span.offset, span.offset + span.length):
+            yield at, end - at
+            at = end
+        return
+    step = PART // span.stride * span.stride
+    for start in range(0, span.length, step):
+        yield span.offset + start, min(step, span.length - start)
+
+
+class _Lane:
+    """Feeds one consumer in order from a thread of its own, a few items ahead."""
+
+    def __init__(self, consume: Callable[[Any], Any]) -> None:
+        self._consume = consume
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="archive-lane")
+        self._waiting: deque[Future[Any]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            while kind is None and self._waiting:
+                self._waiting.popleft().result()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def feed(self, item: Any) -> None:
+        if len(self._waiting) >= _AHEAD:
+            self._waiting.popleft().result()
+        self._waiting.append(self._pool.submit(self._consume, item))

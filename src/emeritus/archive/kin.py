@@ -1,0 +1,130 @@
+"""From which object a new tensor is best stored as a difference, if from any."""
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from emeritus.archive import codec
+from emeritus.archive.codec import Profile, Scheme
+from emeritus.archive.containers import Span
+from emeritus.archive.digesting import Piece
+from emeritus.archive.errors import ObjectDamaged, ObjectMissing
+from emeritus.archive.manifest import Manifest, SpanRecipe
+from emeritus.archive.objects import StoredObject
+from emeritus.archive.ports import Blobs, Read
+from emeritus.archive.relatives import Relatives
+from emeritus.archive.sketches import SMALLEST, bands
+from emeritus.archive.writing import can_be_base
+
+SAMPLE = 32 << 10
+_DEEPER = 0.95  # a longer chain must be worth it
+_FRAMES = 3  # of a base, kept between choosing, encoding and comparing
+
+
+@frozen
+class Choice:
+    """How to encode a piece, and against which base, if its scheme needs one."""
+
+    scheme: Scheme
+    base: StoredObject | None = None
+
+
+class Kin:
+    """Chooses for one model: its declared *base* first, else what the index of *relatives* finds."""
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        base: Manifest | None = None,
+        relatives: Relatives | None = None,
+        profile: Profile = "dense",
+    ) -> None:
+        self._blobs = blobs
+        self._relatives = relatives
+        self._profile = profile
+        self._declared: dict[str, SpanRecipe] = {}
+        for file in base.files if base else ():
+            for span in file.spans:
+                if span.kind == "tensor":
+                    self._declared.setdefault(span.name, span)
+
+    def choose(self, piece: Piece, read: Read, *, alone: bool = False) -> Choice:
+        """Return how to encode *piece*, whose bytes *read* gives: as a difference when samples say so."""
+        places = _places(piece.span.stride, piece.length)
+        samples = [read(*place) for place in places]
+        best = Choice(codec.choose(piece.span, samples, None, self._profile))
+        found = [] if alone else self._candidates(piece, read)
+        if not found:
+            return best
+        least = float(_size(best.scheme, samples))
+        for base in found:
+            try:
+                below = [bytes(base.range(*place)) for place in places]
+            except (ObjectDamaged, ObjectMissing):
+                continue
+            scheme = codec.choose(piece.span, samples, below, self._profile)
+            if not scheme.needs_base:
+                continue
+            size = _size(scheme, samples, below) / _DEEPER**base.facts.depth
+            if size < least:
+                best, least = Choice(scheme, base), size
+        return best
+
+    def _candidates(self, piece: Piece, read: Read) -> list[StoredObject]:
+        """Return likely bases, opened, those that stand alone first."""
+        if piece.span.kind != "tensor" or piece.length < SMALLEST:
+            return []
+        named = self._named(piece)
+        if named is None and self._relatives is not None:
+            found = bands(piece.span, piece.number, piece.length, read)
+            names = self._relatives.near(found) if found else []
+        else:
+            names = [named] if named else []
+        chain: dict[str, StoredObject] = {}
+        for name in names:
+            stored: StoredObject | None
+            try:
+                stored = StoredObject.open(self._blobs, name)
+                while stored is not None:
+                    if can_be_base(stored.facts) and stored.facts.blake3 != piece.blake3:
+                        chain.setdefault(stored.facts.blake3, stored)
+                    stored = stored.base
+            except (ObjectDamaged, ObjectMissing):
+                continue  # then it is not one to build on
+        found_here = sorted(chain.values(), key=lambda stored: stored.facts.depth)
+        return [stored.keeping(_FRAMES) for stored in found_here if self._fits(piece, stored)]
+
+    def _named(self, piece: Piece) -> str | None:
+        span = self._declared.get(piece.span.name)
+        if span is None or not _alike(piece.span, span) or piece.number >= len(span.parts):
+            return None
+        return span.parts[piece.number].object
+
+    @staticmethod
+    def _fits(piece: Piece, stored: StoredObject) -> bool:
+        return stored.facts.frame == codec.frame_size(piece.span.stride)
+
+
+def _alike(span: Span, other: SpanRecipe) -> bool:
+    """Tell whether two tensors of one name are worth a try: at most the number of rows differs."""
+    return span.dtype == other.dtype and (
+        span.shape == other.shape
+        or span.shape[1:] == other.shape[1:] != ()
+        or span.shape[:-1] == other.shape[:-1] != ()
+    )
+
+
+def _places(stride: int, length: int) -> list[tuple[int, int]]:
+    """Return what to look at: the beginning, the middle and the end; all of what is short."""
+    size = max(SAMPLE, min(4 * SAMPLE, length // 64)) // stride * stride
+    if length <= 3 * size:
+        return [(0, length)]
+    starts = (0, (length - size) // 2 // stride * stride, (length - size) // stride * stride)
+    return [(start, start + size) for start in starts]
+
+
+def _size(scheme: Scheme, samples: Sequence[bytes], below: Sequence[bytes | None] | None = None) -> int:
+    return sum(
+        len(codec.encode(scheme, sample, base or None)[1])
+        for sample, base in zip(samples, below or [None] * len(samples), strict=True)
+    )

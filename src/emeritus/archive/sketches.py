@@ -1,0 +1,101 @@
+"""Sketches: a few bits of a tensor by which a near relative is found among thousands.
+
+A sketch is eight bands. A band is a hash of what five neighbouring numbers have on top (sign, exponent, two
+bits of mantissa), at a place that depends on the tensor's length only. Tensors that were trained from
+one another share most bands; strangers share none.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+from attrs import frozen
+from blake3 import blake3
+
+from emeritus.archive.containers import Span
+from emeritus.archive.errors import BlobMissing
+from emeritus.archive.manifest import Manifest
+from emeritus.archive.ports import Blobs, Read
+
+FOLDER = "sketches"
+BANDS = 8
+SMALLEST = 16 << 10
+"""Shorter tensors are not worth a difference: each costs one more object to read."""
+_MAGIC = b"EMRSKT\x00\x01"
+_ROW = struct.Struct(f"<32s{BANDS}q")
+_CHECKSUM = 32
+_RUN = 5
+_TOP = {"BF16": 5, "F16": 8, "F32": 21, "F64": 50}  # low bits of a number that do not count
+
+Bands: TypeAlias = tuple[int, ...]
+
+
+@frozen
+class Sketch:
+    """The bands of one object; 0 stands for a band that tells nothing."""
+
+    object: str
+    bands: Bands
+
+
+def bands(span: Span, number: int, length: int, read: Read) -> Bands | None:
+    """Return the bands of the part *number* of a tensor, *length* bytes that *read* gives; None if short."""
+    if span.kind != "tensor" or length < SMALLEST:
+        return None
+    stride = span.stride
+    reach = 1 << ((length // stride).bit_length() - 1)  # of longer relatives the beginning is like ours
+    found = []
+    for band in range(BANDS):
+        at = ((band * 0x9E3779B97F4A7C15 + 0x1234567) % (1 << 64) * (reach - _RUN)) >> 64
+        values = _tops(span, read(at * stride, (at + _RUN) * stride))
+        if len(set(values)) < 3:
+            found.append(0)  # a run of zeros or ones: everybody has those
+            continue
+        told = f"{span.dtype}|{number}|{band}|{values}".encode()
+        found.append(int.from_bytes(blake3(told).digest(length=8), "little", signed=True))
+    return tuple(found)
+
+
+def _tops(span: Span, run: bytes) -> list[int]:
+    if span.is_float and span.dtype in _TOP:
+        low = np.uint64(_TOP[span.dtype])
+        return [int(value) for value in np.frombuffer(run, f"<u{span.stride}").astype(np.uint64) >> low]
+    blocks = np.frombuffer(run, np.uint8).reshape(_RUN, span.stride)
+    places = list(_high_bytes(span.fields))
+    return [int.from_bytes(bytes(block[places or slice(0, 8)]), "little") for block in blocks]
+
+
+def _high_bytes(fields: tuple[int, ...]) -> Iterator[int]:
+    """Yield where a quantised block has the upper byte of a scale: the second of two single bytes."""
+    at, pair = 0, False
+    for width in fields:
+        pair = width == 1 and not pair
+        if width == 1 and not pair:
+            yield at
+        at += width
+
+
+def sketches_path(model: str, digest: str) -> str:
+    """Return the blob path of the sketches that belong to a manifest."""
+    return f"{FOLDER}/{model}/{digest.removeprefix('sha256:')}"
+
+
+def keep(manifest: Manifest, sketches: Iterable[Sketch], blobs: Blobs) -> None:
+    """Store the sketches of a manifest's tensors beside it."""
+    rows = {sketch.object: _ROW.pack(bytes.fromhex(sketch.object), *sketch.bands) for sketch in sketches}
+    data = _MAGIC + b"".join(rows[name] for name in sorted(rows))
+    blobs.put_if_absent(sketches_path(manifest.model, manifest.digest), [data, blake3(data).digest()])
+
+
+def load(path: str, blobs: Blobs) -> tuple[Sketch, ...]:
+    """Return the sketches stored under *path*; none when they are gone or damaged: they are only a help."""
+    try:
+        data = b"".join(blobs.get(path))
+    except BlobMissing:
+        return ()
+    body, checksum = data[:-_CHECKSUM], data[-_CHECKSUM:]
+    rows = body[len(_MAGIC) :]
+    if not body.startswith(_MAGIC) or len(rows) % _ROW.size or blake3(body).digest() != checksum:
+        return ()
+    return tuple(Sketch(row[0].hex(), row[1:]) for row in _ROW.iter_unpack(rows))
