@@ -25,7 +25,7 @@ def at(applied, *rest):
 def test_how_to_apply(server):
     """Whoever follows the link of a refusal is told what to send."""
     told = server.http("/v1/applications").json
-    assert set(told["fields"]) == {*GOOD, "purpose_public"}
+    assert set(told["fields"]) == {*GOOD, "purpose_public", "weights"}
     assert "https://lab.example/v1/applications" in told["how"]
 
 

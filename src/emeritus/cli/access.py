@@ -3,7 +3,15 @@
 import click
 
 from emeritus.cli.house import Home, day, say_json
+from emeritus.ledger.aftercare import TIERS, Tier
 from emeritus.registry.organisation import acting
+
+TOLD = {
+    "none": "nobody",
+    "on-request": "whoever is granted them",
+    "members": "every member, and others on request",
+    "public": "everybody",
+}
 
 
 @click.group()
@@ -56,7 +64,8 @@ def applications(home: Home, as_json: bool) -> None:
     if not found:
         click.echo("Nobody has applied yet.")
     for one in found:
-        click.echo(f"{one.id}  {day(one.received_at)}  {one.status:10}  {', '.join(one.models)}")
+        wanted = ", ".join(one.models) + ("  and the weights" if one.weights else "")
+        click.echo(f"{one.id}  {day(one.received_at)}  {one.status:10}  {wanted}")
 
 
 @command.command()
@@ -98,9 +107,10 @@ def appeal(home: Home, application: str, why: str) -> None:
 @click.option("--reason", required=True, help="For the public.")
 @click.option("--days", type=int, default=365, show_default=True)
 @click.option("--budget", type=int, help="Tokens altogether. [default: no bound]")
+@click.option("--weights", is_flag=True, help="Hand out the weights too, which cannot be called back.")
 @click.pass_obj
-def grant(home: Home, application: str, reason: str, days: int, budget: int | None) -> None:
-    """Grant an application, and make its key."""
+def grant(home: Home, application: str, reason: str, days: int, budget: int | None, weights: bool) -> None:
+    """Grant an application, and make its key. The weights that it asks for need --weights too."""
     from emeritus.access import grants
 
     with home.open() as house, house.works.write() as work:
@@ -113,6 +123,7 @@ def grant(home: Home, application: str, reason: str, days: int, budget: int | No
             by=home.actor(),
             days=days,
             budget=budget,
+            weights=weights,
         )
         assert decided.grant is not None
         issued = grants.issue_key(work.log, work.keys, house.clock, decided.grant)
@@ -146,6 +157,31 @@ def revoke(home: Home, grant_id: str, reason: str) -> None:
     with home.open() as house, house.works.write() as work:
         grants.revoke_grant(work.log, grant_id, reason=reason, by=home.actor())
     click.echo(f"{grant_id} is revoked.")
+
+
+@command.command()
+@click.argument("model")
+@click.option(
+    "--to",
+    "tier",
+    type=click.Choice(TIERS),
+    required=True,
+    help="Who may have them: nobody, whoever is granted it, every member too, everybody.",
+)
+@click.option("--reason", required=True, help="For the public.")
+@click.pass_obj
+def weights(home: Home, model: str, tier: Tier, reason: str) -> None:
+    """Decide who may download the weights of MODEL. Until somebody does, nobody may.
+
+    What was handed out cannot be called back; a later decision holds for later downloads.
+    """
+    from emeritus.access.downloads import decide_downloads
+
+    with home.open() as house, house.works.write() as work:
+        decided = decide_downloads(work.log, model, tier=tier, reason=reason, by=home.actor())
+    click.echo(f"Entry {decided.entry}: the weights of {model} are for {TOLD[tier]}.")
+    if tier != "none":
+        click.echo(f"  HF_ENDPOINT={house.settings.site_url.rstrip('/')} hf download {model}")
 
 
 @command.command()

@@ -69,6 +69,7 @@ class ApplicationPages:
                         by=session.actor,
                         days=whole(sent.get("days"), "How many days"),
                         budget=whole(budget, "The budget") if budget else None,
+                        weights=sent.get("weights") == "yes",
                     )
                 case "refuse":
                     return room.refuse(work.log, name, reason=reason, by=session.actor)

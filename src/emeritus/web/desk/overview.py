@@ -12,6 +12,7 @@ from emeritus.access.applications import applications
 from emeritus.core.people import Actor
 from emeritus.process.plan import plan
 from emeritus.process.ports import Failure, Work
+from emeritus.process.stages import HAND_OUT
 from emeritus.registry import Model, State, all_models
 from emeritus.web.desk.page import FRESH, Desk, Sent
 from emeritus.web.desk.session import COOKIE, Session
@@ -64,7 +65,8 @@ def overview(work: Work, now: datetime) -> Mapping[str, object]:
         )
         found.append(OpenModel(model, waiting))
     open_applications = [each for each in applications(work.log) if each.open]
-    return {"models": found, "applications": len(open_applications)}
+    damaged = work.failures.at(HAND_OUT)
+    return {"models": found, "applications": len(open_applications), "damaged": damaged}
 
 
 @frozen

@@ -27,6 +27,7 @@ class _Apply(msgspec.Struct, forbid_unknown_fields=True):
     contact: str
     purpose: str
     purpose_public: bool = False
+    weights: bool = False
 
 
 class _Appeal(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,6 +53,7 @@ class Applying:
                 "contact": "where to reach you (private)",
                 "purpose": "what for, in a sentence or two (private unless purpose_public is true)",
                 "purpose_public": "optional, true or false",
+                "weights": "optional, true or false: to download them too, which a person decides",
             },
             "then": "Keep the receipt of the answer. Access is granted unless there is a reason not to; "
             "with the receipt you fetch your key, or appeal a refusal once.",
@@ -125,6 +127,7 @@ class Applying:
             "models": list(grant.models),
             "expires_at": instant(grant.expires_at),
             "budget_tokens": grant.budget,
+            "weights": grant.weights,
             "note": "Shown once. Fetching a key again ends this one.",
         }
 
@@ -140,6 +143,7 @@ class Applying:
             "id": application.id,
             "status": application.status,
             "models": list(application.models),
+            "weights": application.weights,
             "received_at": instant(application.received_at),
             "decided_at": None if application.decided_at is None else instant(application.decided_at),
             "decided_by": application.by.name if application.decided_at and application.by else None,

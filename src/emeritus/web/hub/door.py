@@ -18,11 +18,11 @@ from emeritus.access.standing import Standing
 from emeritus.archive.manifest import FileRecipe, load
 from emeritus.core.errors import EmeritusError
 from emeritus.process.ports import Failure
+from emeritus.process.stages import HAND_OUT
 from emeritus.registry.model import Model
 from emeritus.web.hub.parts import Parts, Work
 from emeritus.web.hub.snapshot import Snapshot
 
-STAGE: Final = "hand-out"
 KEPT: Final = 32
 
 
@@ -130,11 +130,11 @@ class Door:
     def report(self, model: str, file: str, error: EmeritusError) -> None:
         """Show the steward that a file could not be given, once for each thing that is wrong."""
         with self._parts.work() as work:
-            if any(known.sentence == error.sentence for known in work.failures.of(STAGE, model)):
+            if any(known.sentence == error.sentence for known in work.failures.of(HAND_OUT, model)):
                 return
             work.failures.add(
                 Failure(
-                    STAGE,
+                    HAND_OUT,
                     model,
                     error.id,
                     error.sentence,

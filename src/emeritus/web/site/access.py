@@ -74,7 +74,8 @@ class AccessPages:
 
     def form(self, request: Request) -> Response:
         chosen = request.query_params.getlist("model")
-        return self._form(request, Form(tuple(("model", name) for name in chosen)), None)
+        asked = [("weights", "yes")] if request.query_params.get("weights") == "yes" else []
+        return self._form(request, Form((*(("model", name) for name in chosen), *asked)), None)
 
     def _form(self, request: Request, sent: Form, fault: Fault | None) -> Response:
         with self.house.parts.read() as work:
@@ -96,6 +97,7 @@ class AccessPages:
                     contact=sent.get("contact"),
                     purpose=sent.get("purpose"),
                     purpose_public=sent.get("purpose_public") == "yes",
+                    weights=sent.get("weights") == "yes",
                 )
                 entry = work.log.find(f"application.received:{received.application.id}")
                 around = frame(work.log)

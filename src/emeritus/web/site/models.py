@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from emeritus import ledger
+from emeritus.access.downloads import DownloadPolicy, download_policy
 from emeritus.access.policy import Policy, policy
 from emeritus.core.people import Actor
 from emeritus.process.plan import plan
@@ -35,6 +36,7 @@ class ModelPage:
     stops: tuple[Stop, ...]
     span: Span | None
     policy: Policy
+    downloads: DownloadPolicy
     wishes: int
     preferences: int
     decided: int
@@ -61,6 +63,7 @@ def model_page(work: Work, model_id: str, now: datetime) -> ModelPage:
         stops=stops(way, known),
         span=span(model, way, now),
         policy=policy(log, model_id),
+        downloads=download_policy(log, model_id),
         wishes=wishes,
         preferences=len(ledger.preferences(log, model_id)),
         decided=len(ledger.decisions(log, model_id)),

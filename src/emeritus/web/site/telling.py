@@ -55,6 +55,10 @@ def _tier(tier: str) -> str:
     }.get(tier, tier)
 
 
+def _with_weights(body: Body) -> str:
+    return ", weights included" if body.get("weights") else ""
+
+
 def _stored(body: Body) -> str:
     return (
         f"Stored the weights: {size(body['bytes'])} in {count(len(body['files']), 'file')}, "
@@ -116,11 +120,14 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     ),
     "policy.set": lambda b: f"Set who may reach the model: {_tier(b['tier'])}.",
     "access.probed": lambda _: "Called the retired model from the archive, and it answered.",
-    "application.received": lambda b: f"Received an application for access to {', '.join(b['models'])}.",
+    "download.decided": lambda b: f"Decided who may download the weights: {_tier(b['tier'])}.",
+    "application.received": lambda b: (
+        f"Received an application for access to {', '.join(b['models'])}{_with_weights(b)}."
+    ),
     "application.held": lambda _: "Held an application, to look at it first.",
     "application.refused": lambda _: "Refused an application.",
     "application.appealed": lambda _: "Appealed against a refusal.",
-    "grant.made": lambda b: f"Granted access to {', '.join(b['models'])}.",
+    "grant.made": lambda b: f"Granted access to {', '.join(b['models'])}{_with_weights(b)}.",
     "grant.revoked": lambda _: "Ended a grant.",
     "member.joined": lambda _: "A member joined.",
     "member.lapsed": lambda _: "A membership ended.",
