@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emeritus.record import merkle
+from emeritus.record.edge import Edge
+from emeritus.record.tiles import TileNodes
 
 # The eight entries and roots used by Certificate Transparency's own test suites.
 INPUTS = [
@@ -32,16 +34,21 @@ ROOTS = [
 
 
 class Tree:
-    """A tree of leaves in a dict."""
+    """The tree of *leaves*, as its tiles give it."""
 
     def __init__(self, leaves: list[bytes]) -> None:
-        self.hashes: dict[tuple[int, int], bytes] = {}
-        for seq, leaf in enumerate(leaves):
-            for level, index, digest in merkle.grow(self, seq, merkle.leaf_hash(leaf)):
-                self.hashes[level, index] = digest
+        self.edge, self.full = Edge(), {}
+        for leaf in leaves:
+            for tile in self.edge.append(merkle.leaf_hash(leaf)):
+                self.full[tile.level, tile.position] = tile.hashes
+        self._nodes = TileNodes(self, len(leaves))
+
+    def tile(self, level: int, position: int, width: int) -> bytes:
+        known = self.full.get((level, position)) or b"".join(self.edge.levels[level])
+        return known[: width * 32]
 
     def node(self, level: int, index: int) -> bytes:
-        return self.hashes[level, index]
+        return self._nodes.node(level, index)
 
 
 def by_definition(leaves: list[bytes]) -> bytes:

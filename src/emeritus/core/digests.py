@@ -9,6 +9,9 @@ import rfc8785
 
 from emeritus.core.errors import IntegrityError, InvalidInput
 
+_MAX_INTEGER = 2**53 - 1
+_PLAIN = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
+
 Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 
 
@@ -19,12 +22,27 @@ def canonical(value: Json) -> bytes:
         InvalidInput: for what I-JSON has no place for (NaN, integers beyond 2**53, lone surrogates).
     """
     try:
-        return rfc8785.dumps(value)
+        return _PLAIN.encode(value).encode() if _is_plain(value) else rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as why:
         raise InvalidInput(
             f"This cannot be written as canonical JSON: {why}.",
             next_step="Use Unicode text, finite numbers and integers below 2**53.",
         ) from None
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether `json` writes *value* as RFC 8785 does: no floats, and keys that sort the same in UTF-16.
+
+    Nearly everything in the house is; it is then written several times faster.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is dict:
+        return all(type(key) is str and key.isascii() and _is_plain(part) for key, part in value.items())
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
+    return kind is int and -_MAX_INTEGER <= value <= _MAX_INTEGER
 
 
 def from_canonical(data: bytes) -> Any:

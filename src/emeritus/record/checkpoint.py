@@ -1,4 +1,4 @@
-"""Checkpoints: what the log was at a moment, as a signed note (C2SP tlog-checkpoint, signed-note)."""
+"""Checkpoints: what the log was at a moment, as a signed note (C2SP tlog-checkpoint)."""
 
 import base64
 import binascii
@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from emeritus.core.errors import IntegrityError, InvalidInput
+from emeritus.core.errors import InvalidInput
 from emeritus.record.keys import SigningKey, VerifyKey
+from emeritus.record.note import open_note, sign_note
 
 
 @frozen
@@ -23,9 +24,9 @@ class Checkpoint:
         """The three lines that are signed."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
-    def sign(self, key: SigningKey) -> str:
+    def sign(self, *keys: SigningKey) -> str:
         """Return the signed note."""
-        return sign_note(self.text, key)
+        return sign_note(self.text, *keys)
 
     @classmethod
     def open(cls, note: str, keys: Iterable[VerifyKey]) -> "Checkpoint":
@@ -35,11 +36,16 @@ class Checkpoint:
             IntegrityError: when none of *keys* signed it.
             InvalidInput: when it is no checkpoint.
         """
-        text = open_note(note, keys)
+        return cls.read(open_note(note, keys))
+
+    @classmethod
+    def read(cls, text: str) -> "Checkpoint":
+        """Read the text of a note, whoever signed it. Raises InvalidInput when it is no checkpoint."""
         try:
-            origin, size, root = text.splitlines()[:3]
+            origin, size, root, *extensions = text.removesuffix("\n").split("\n")
             digest = base64.b64decode(root, validate=True)
-            if not origin or str(int(size)) != size or int(size) < 0 or len(digest) != 32:
+            canonical = base64.b64encode(digest).decode() == root and len(digest) == 32
+            if not origin or not _is_size(size) or not canonical or not all(extensions):
                 raise ValueError
         except (ValueError, binascii.Error):
             raise InvalidInput(
@@ -49,34 +55,5 @@ class Checkpoint:
         return cls(origin, int(size), digest)
 
 
-def sign_note(text: str, key: SigningKey) -> str:
-    """Sign *text* (which ends with a newline) as a C2SP signed note."""
-    signature = key.verify_key.key_id + key.sign(text.encode())
-    return f"{text}\n\u2014 {key.name} {base64.b64encode(signature).decode()}\n"
-
-
-def open_note(note: str, keys: Iterable[VerifyKey]) -> str:
-    """Return the text of *note* once one of *keys* is seen to have signed it.
-
-    Raises:
-        IntegrityError: when there is no such signature.
-    """
-    text, separator, signatures = note.rpartition("\n\n")
-    text += "\n"
-    known = {(key.name, key.key_id): key for key in keys}
-    if separator:
-        for line in signatures.splitlines():
-            parts = line.split(" ")
-            if len(parts) != 3 or parts[0] != "\u2014":
-                continue
-            try:
-                raw = base64.b64decode(parts[2], validate=True)
-            except (ValueError, binascii.Error):
-                continue
-            key = known.get((parts[1], raw[:4]))
-            if key is not None and key.verifies(raw[4:], text.encode()):
-                return text
-    raise IntegrityError(
-        "No known key signed this note.",
-        next_step="Compare the verifier key with the one that the organisation publishes elsewhere.",
-    )
+def _is_size(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 20 and str(int(text)) == text

@@ -18,7 +18,7 @@ from emeritus.core.people import Actor
 from emeritus.record.merkle import leaf_hash
 
 VERSION = 1
-MAX_BYTES = 1 << 20
+MAX_BYTES = (1 << 16) - 1  # what a bundle of entries has room for (C2SP tlog-tiles)
 _KIND = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
@@ -41,7 +41,10 @@ class Act:
 
 @frozen
 class Entry:
-    """An act on the record: its place (*seq*, from 0), its time, and the bytes that were logged."""
+    """An act on the record: its place (*seq*, from 0), its time, and the bytes that were logged.
+
+    *key* is the act's idempotency key; entries written before keys were logged have none in their bytes.
+    """
 
     seq: int
     at: datetime
@@ -50,6 +53,7 @@ class Entry:
     model: str | None
     subject: str | None
     body: Mapping[str, Any]
+    key: str | None
     data: bytes = field(repr=False)
 
     @property
@@ -71,18 +75,19 @@ class Entry:
         """Give *act* its place and time. Raises InvalidInput when it cannot be logged."""
         if not _KIND.fullmatch(act.kind):
             raise InvalidInput(f"{act.kind!r} is no kind of act.", next_step="Write it as noun.verb.")
-        data = canonical(
-            {
-                "v": VERSION,
-                "seq": seq,
-                "at": instant(at),
-                "kind": act.kind,
-                "by": str(act.by),
-                "model": act.model,
-                "subject": act.subject,
-                "body": dict(act.body),
-            }
-        )
+        raw: dict[str, Any] = {
+            "v": VERSION,
+            "seq": seq,
+            "at": instant(at),
+            "kind": act.kind,
+            "by": str(act.by),
+            "model": act.model,
+            "subject": act.subject,
+            "body": dict(act.body),
+        }
+        if act.key is not None:
+            raw["key"] = act.key
+        data = canonical(raw)
         if len(data) > MAX_BYTES:
             raise InvalidInput(
                 f"The act {act.kind} has {len(data)} bytes, and the record takes {MAX_BYTES}.",
@@ -108,6 +113,7 @@ class Entry:
                 model=raw["model"],
                 subject=raw["subject"],
                 body=raw["body"],
+                key=raw.get("key"),
                 data=data,
             )
         except (KeyError, TypeError, AttributeError, InvalidInput):

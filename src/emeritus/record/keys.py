@@ -11,35 +11,39 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from emeritus.core.errors import InvalidInput
 
-_ED25519 = b"\x01"
+ED25519 = b"\x01"
+"""The type of a log's own signatures (C2SP signed-note)."""
+COSIGNATURE = b"\x04"
+"""The type of a witness's signatures, which carry a time (C2SP tlog-cosignature)."""
 _NAME = re.compile(r"[^\s+\x00-\x1f]{1,200}")
 
 
 @frozen
 class VerifyKey:
-    """A public key: enough to check everything on the record."""
+    """A public key: enough to check everything on the record. *algorithm* is the type of its signatures."""
 
     name: str
     public: bytes
+    algorithm: bytes = ED25519
 
     @property
     def key_id(self) -> bytes:
         """The 4 bytes that stand before each signature: SHA-256(name, newline, type, key)[:4]."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
+        return hashlib.sha256(self.name.encode() + b"\n" + self.algorithm + self.public).digest()[:4]
 
     def __str__(self) -> str:
         """Write it as ``name+keyid+base64`` (the signed-note verifier key)."""
-        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
+        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(self.algorithm + self.public).decode()}"
 
     @classmethod
-    def parse(cls, text: str) -> "VerifyKey":
-        """Read a verifier key. Raises InvalidInput."""
+    def parse(cls, text: str, algorithm: bytes = ED25519) -> "VerifyKey":
+        """Read a verifier key for signatures of the type *algorithm*. Raises InvalidInput."""
         try:
             name, key_id, rest = text.strip().split("+", 2)
             raw = base64.b64decode(rest, validate=True)
-            key = cls(name, raw[1:])
+            key = cls(name, raw[1:], algorithm)
             good = (
-                raw[:1] == _ED25519
+                raw[:1] == algorithm
                 and len(raw) == 33
                 and key.key_id.hex() == key_id
                 and _NAME.fullmatch(name)

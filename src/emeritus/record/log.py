@@ -6,9 +6,10 @@ from typing import Protocol
 from emeritus.record.checkpoint import Checkpoint
 from emeritus.record.entry import Act, Entry
 from emeritus.record.merkle import Nodes
+from emeritus.record.tiles import Tiles
 
 
-class Log(Nodes, Protocol):
+class Log(Nodes, Tiles, Protocol):
     """The append-only log, inside one unit of work."""
 
     def append(self, act: Act) -> Entry:
@@ -19,6 +20,14 @@ class Log(Nodes, Protocol):
         Raises:
             Conflict: another act stands under the same key.
             Unavailable: the clock is behind the last entry by more than a moment.
+        """
+        ...
+
+    def append_many(self, acts: Sequence[Act]) -> Sequence[Entry]:
+        """Put *acts* on the record, in their order, as `append` does, but much faster.
+
+        Raises:
+            Conflict, Unavailable: as `append`; then none of them is on the record.
         """
         ...
 

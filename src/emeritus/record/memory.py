@@ -5,12 +5,15 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from emeritus.core.clock import Clock
-from emeritus.core.errors import Conflict, NotFound, Unavailable
+from emeritus.core.errors import Conflict, EmeritusError, NotFound, Unavailable
+from emeritus.core.people import Actor
 from emeritus.core.speech import Utterance
-from emeritus.record import merkle
 from emeritus.record.checkpoint import Checkpoint
+from emeritus.record.edge import Edge, FullTile
 from emeritus.record.entry import Act, Entry
 from emeritus.record.keys import SigningKey
+from emeritus.record.rotation import rotation
+from emeritus.record.tiles import HASH, Tile, TileNodes
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 
@@ -49,23 +52,45 @@ class MemoryLog:
 
     def __init__(self, clock: Clock, key: SigningKey) -> None:
         self._clock = clock
-        self._key = key
+        self._keys = [(-1, key)]  # each with the entry that put it in force
         self._entries: list[Entry] = []
         self._by_key: dict[str, Entry] = {}
-        self._nodes: dict[tuple[int, int], bytes] = {}
+        self._edge = Edge()
+        self._full: dict[tuple[int, int], FullTile] = {}
 
     def append(self, act: Act) -> Entry:
+        return self.append_many([act])[0]
+
+    def append_many(self, acts: Sequence[Act]) -> list[Entry]:
+        before = self.size()
+        try:
+            return [self._append(act) for act in acts]
+        except EmeritusError:
+            self.forget_after(before)
+            raise
+
+    def _append(self, act: Act) -> Entry:
         if act.key is not None and (standing := self._by_key.get(act.key)):
             if standing.same_act(act):
                 return standing
             raise conflict(act, standing)
         last = self._entries[-1].at if self._entries else None
-        entry = Entry.of(act, len(self._entries), next_time(self._clock.now(), last))
-        for level, index, digest in merkle.grow(self, entry.seq, entry.leaf):
-            self._nodes[level, index] = digest
+        entry = Entry.of(act, self.size(), next_time(self._clock.now(), last))
+        self._grow(entry.leaf)
         self._entries.append(entry)
         if act.key is not None:
             self._by_key[act.key] = entry
+        return entry
+
+    def _grow(self, leaf: bytes) -> None:
+        for tile in self._edge.append(leaf):
+            self._full[tile.level, tile.position] = tile
+
+    def rotate(self, new: SigningKey, *, by: Actor, reason: str) -> Entry:
+        """Hand over to the key *new*, on the record. See `emeritus.record.rotation`."""
+        old = self._keys[-1][1]
+        entry = self.append(rotation(old.verify_key, new, self.size(), by=by, reason=reason, handed_by=old))
+        self._keys.append((entry.seq, new))
         return entry
 
     def entries(
@@ -100,25 +125,34 @@ class MemoryLog:
     def size(self) -> int:
         return len(self._entries)
 
+    def tile(self, level: int, position: int, width: int) -> bytes:
+        if not Tile(level, position, width).fits(self.size()):
+            raise KeyError((level, position, width))
+        full = self._full.get((level, position))
+        hashes = full.hashes if full else b"".join(self._edge.levels[level])
+        return hashes[: width * HASH]
+
     def node(self, level: int, index: int) -> bytes:
-        return self._nodes[level, index]
+        return TileNodes(self, self.size()).node(level, index)
 
     def checkpoint(self) -> Checkpoint:
-        return Checkpoint(self._key.name, self.size(), merkle.root(self, self.size()))
+        return Checkpoint(self._keys[-1][1].name, self.size(), self._edge.root())
 
     def signed_checkpoint(self) -> str:
-        return self.checkpoint().sign(self._key)
+        new_first = [key for since, key in reversed(self._keys)]
+        handing_over = self._keys[-1][0] == self.size() - 1
+        return self.checkpoint().sign(*new_first[: 2 if handing_over else 1])
 
     def forget_after(self, size: int) -> None:
         """Cut the log back to *size* entries: what a unit of work does that is not committed."""
-        kept = self._entries[:size]
-        by_key = {key: entry for key, entry in self._by_key.items() if entry.seq < size}
-        self._entries, self._by_key = kept, by_key
-        self._nodes = {
-            (level, index): digest
-            for (level, index), digest in self._nodes.items()
-            if (index + 1) << level <= size
-        }
+        if size == self.size():
+            return
+        self._entries = self._entries[:size]
+        self._keys = [(since, key) for since, key in self._keys if since < size]
+        self._by_key = {key: entry for key, entry in self._by_key.items() if entry.seq < size}
+        self._edge, self._full = Edge(), {}
+        for entry in self._entries:
+            self._grow(entry.leaf)
 
 
 class MemoryUtterances:

@@ -1,8 +1,7 @@
 """Merkle tree hashing and proofs (RFC 6962, section 2.1).
 
-A log keeps the hash of every complete subtree at ``(level, index)``: level 0 holds the leaves, and the
-node at ``(l, i)`` covers the leaves ``i * 2**l`` to ``(i + 1) * 2**l - 1``. Appending then writes
-about two hashes, and each proof reads O(log n).
+Complete subtrees are named ``(level, index)``: level 0 holds the leaves, and the node at ``(l, i)`` covers
+the leaves ``i * 2**l`` to ``(i + 1) * 2**l - 1``. Each proof reads O(log n) of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,17 +25,6 @@ def leaf_hash(data: bytes) -> bytes:
 def pair_hash(left: bytes, right: bytes) -> bytes:
     """Hash of an inner node: SHA-256 over 0x01 and both children."""
     return sha256(b"\x01" + left + right).digest()
-
-
-def grow(nodes: Nodes, size: int, leaf: bytes) -> list[tuple[int, int, bytes]]:
-    """Return the ``(level, index, hash)`` of every subtree that *leaf*, appended at *size*, completes."""
-    made = [(0, size, leaf)]
-    level, index, digest = 0, size, leaf
-    while index & 1:
-        digest = pair_hash(nodes.node(level, index - 1), digest)
-        level, index = level + 1, index >> 1
-        made.append((level, index, digest))
-    return made
 
 
 def _subtrees(begin: int, end: int) -> Iterable[tuple[int, int]]:

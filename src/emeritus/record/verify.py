@@ -8,8 +8,12 @@ from emeritus.core.errors import EmeritusError
 from emeritus.core.speech import Utterances
 from emeritus.record import merkle
 from emeritus.record.checkpoint import Checkpoint
+from emeritus.record.edge import HEIGHT, WIDTH, Edge, FullTile
 from emeritus.record.entry import Entry
 from emeritus.record.keys import VerifyKey
+from emeritus.record.note import Note, open_note
+from emeritus.record.rotation import KeyChain
+from emeritus.record.tiles import HASH, Tiles
 
 
 @frozen
@@ -20,59 +24,47 @@ class Finding:
     what: str
 
 
-class _Replayed:
-    """The nodes that the entries themselves give."""
-
-    def __init__(self) -> None:
-        self._nodes: dict[tuple[int, int], bytes] = {}
-
-    def node(self, level: int, index: int) -> bytes:
-        return self._nodes[level, index]
-
-    def add(self, seq: int, leaf: bytes) -> list[tuple[int, int, bytes]]:
-        made = merkle.grow(self, seq, leaf)
-        for level, index, digest in made:
-            self._nodes[level, index] = digest
-        return made
-
-
 def verify_log(
     rows: Iterable[bytes],
     notes: Iterable[str],
     keys: Iterable[VerifyKey],
     utterances: Utterances | None = None,
     *,
-    stored: merkle.Nodes | None = None,
+    stored: Tiles | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Finding]:
     """Yield everything that does not hold; nothing when all does.
 
     Args:
         rows: the logged bytes of every entry, in order.
-        notes: every signed checkpoint that was ever kept, in any order.
-        keys: the public keys to believe.
+        notes: every signed checkpoint that was ever kept, here or by anybody, in any order.
+        keys: the public keys to believe. The record's first key is enough: rotations are followed.
         utterances: where the words are that entries point to; None leaves them unchecked.
-        stored: the hashes that proofs are made from; None leaves them unchecked.
+        stored: the tiles that proofs are made from; None leaves them unchecked.
         progress: called with the number of entries done.
     """
-    trusted = list(keys)
-    replayed = _Replayed()
+    chain = KeyChain(keys)
+    edge = Edge()
+    signed = _Signed(notes)
     last: Entry | None = None
-    size = 0
+    yield from signed.check(0, edge, chain)
     for seq, data in enumerate(rows):
         entry, problem = _read(data, seq, last)
         if problem:
             yield Finding(f"entry {seq}", problem)
-        made = replayed.add(seq, merkle.leaf_hash(data))
-        if stored is not None:
-            yield from _compare(stored, made)
+        for tile in edge.append(merkle.leaf_hash(data)):
+            if stored is not None:
+                yield from _compare(stored, tile)
         if entry is not None:
             last = entry
+            yield from _follow(chain, entry)
             if utterances is not None:
                 yield from _words(entry, utterances)
-        size = seq + 1
-        progress(size)
-    yield from _checkpoints(notes, trusted, replayed, size)
+        yield from signed.check(seq + 1, edge, chain)
+        progress(seq + 1)
+    if stored is not None:
+        yield from _compare_edge(stored, edge)
+    yield from signed.left(edge.size, chain)
 
 
 def _read(data: bytes, seq: int, last: Entry | None) -> tuple[Entry | None, str]:
@@ -87,14 +79,37 @@ def _read(data: bytes, seq: int, last: Entry | None) -> tuple[Entry | None, str]
     return entry, ""
 
 
-def _compare(stored: merkle.Nodes, made: list[tuple[int, int, bytes]]) -> Iterator[Finding]:
-    for level, index, digest in made:
-        try:
-            same = stored.node(level, index) == digest
-        except KeyError:
-            same = False
-        if not same:
-            yield Finding(f"hash {level}/{index}", "it is not the hash of the entries below it")
+def _follow(chain: KeyChain, entry: Entry) -> Iterator[Finding]:
+    try:
+        chain.take(entry)
+    except EmeritusError as why:
+        yield Finding(f"entry {entry.seq}", why.sentence)
+
+
+def _compare(stored: Tiles, tile: FullTile) -> Iterator[Finding]:
+    if _stored(stored, tile.level, tile.position, WIDTH) != tile.hashes:
+        yield Finding(
+            f"tile {tile.level}/{tile.position}", "it does not hold the hashes of the entries below it"
+        )
+
+
+def _compare_edge(stored: Tiles, edge: Edge) -> Iterator[Finding]:
+    """Compare the partial tiles, one hash after the other so that the finding names the wrong one."""
+    for level, hashes in enumerate(edge.levels):
+        first = (edge.size >> HEIGHT * level) // WIDTH
+        kept = _stored(stored, level, first, len(hashes)) if hashes else b""
+        for at, digest in enumerate(hashes):
+            if kept[at * HASH : (at + 1) * HASH] != digest:
+                below = first * WIDTH + at
+                what = "its root is not the hash of the entries below it"
+                yield Finding(f"tile {level - 1}/{below}" if level else f"entry {below}", what)
+
+
+def _stored(stored: Tiles, level: int, position: int, width: int) -> bytes:
+    try:
+        return stored.tile(level, position, width)
+    except KeyError:
+        return b""
 
 
 def _words(entry: Entry, utterances: Utterances) -> Iterator[Finding]:
@@ -106,23 +121,47 @@ def _words(entry: Entry, utterances: Utterances) -> Iterator[Finding]:
             yield Finding(f"entry {entry.seq}, utterance {utterance_id}", why.sentence)
 
 
-def _checkpoints(
-    notes: Iterable[str], keys: list[VerifyKey], nodes: merkle.Nodes, size: int
-) -> Iterator[Finding]:
-    newest = -1
-    for note in notes:
-        try:
-            checkpoint = Checkpoint.open(note, keys)
-        except EmeritusError as why:
-            yield Finding("checkpoint", why.sentence)
-            continue
-        newest = max(newest, checkpoint.size)
-        if checkpoint.size > size:
-            what = f"{checkpoint.size} entries were signed for, and {size} are here: the end was cut off"
-            yield Finding(f"checkpoint {checkpoint.size}", what)
-        elif merkle.root(nodes, checkpoint.size) != checkpoint.root:
-            what = "the entries before it are not those that were signed for"
-            yield Finding(f"checkpoint {checkpoint.size}", what)
-    if max(newest, 0) < size:
-        what = f"nobody signed for the last {size - max(newest, 0)} entries"
-        yield Finding("checkpoint", what)
+class _Signed:
+    """The signed checkpoints, each checked when the replay has come to its size."""
+
+    def __init__(self, notes: Iterable[str]) -> None:
+        self._waiting: dict[int, list[tuple[str, Checkpoint]]] = {}
+        self._unread: list[str] = []
+        self._newest = 0
+        for note in notes:
+            try:
+                checkpoint = Checkpoint.read(Note.parse(note).text)
+            except EmeritusError as why:
+                self._unread.append(why.sentence)
+            else:
+                self._waiting.setdefault(checkpoint.size, []).append((note, checkpoint))
+
+    def check(self, size: int, edge: Edge, chain: KeyChain) -> Iterator[Finding]:
+        """Check what was signed for *size* entries, by the key that was in force then."""
+        for note, checkpoint in self._waiting.pop(size, ()):
+            where = f"checkpoint {size}"
+            if sentence := _unsigned(note, chain):
+                yield Finding(where, sentence)
+                continue
+            self._newest = size
+            if checkpoint.root != edge.root():
+                yield Finding(where, "the entries before it are not those that were signed for")
+
+    def left(self, size: int, chain: KeyChain) -> Iterator[Finding]:
+        """Tell of checkpoints beyond the end, of those that are none, and of entries that nobody signed for."""
+        for sentence in self._unread:
+            yield Finding("checkpoint", sentence)
+        for beyond, notes in sorted(self._waiting.items()):
+            for note, _ in notes:
+                what = f"{beyond} entries were signed for, and {size} are here: the end was cut off"
+                yield Finding(f"checkpoint {beyond}", _unsigned(note, chain) or what)
+        if self._newest < size:
+            yield Finding("checkpoint", f"nobody signed for the last {size - self._newest} entries")
+
+
+def _unsigned(note: str, chain: KeyChain) -> str:
+    try:
+        open_note(note, chain.in_force)
+    except EmeritusError as why:
+        return why.sentence
+    return ""

@@ -1,73 +1,156 @@
-"""The log and the words in SQL."""
+"""The log in SQL."""
 
-import secrets
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import sqlalchemy as sa
 
 from emeritus.core.clock import Clock
-from emeritus.core.digests import canonical, from_canonical
-from emeritus.core.speech import Utterance
-from emeritus.record import Act, Checkpoint, Entry, SigningKey, merkle
-from emeritus.record.memory import conflict, next_time, no_entry, no_utterance
-from emeritus.record.private import SALT_BYTES, commitment, no_fact
+from emeritus.core.errors import IntegrityError
+from emeritus.core.people import Actor
+from emeritus.record import Act, Checkpoint, Entry, SigningKey, VerifyKey, rotation
+from emeritus.record.edge import Edge
+from emeritus.record.memory import conflict, next_time, no_entry
+from emeritus.record.merkle import EMPTY_ROOT
+from emeritus.record.note import Note, open_note
+from emeritus.record.rotation import WrongKey
+from emeritus.record.tiles import TileNodes
 from emeritus.store import tables
+from emeritus.store.tree import SqlTiles, keep_tiles, stored_bytes
 
 _APPEND_LOCK = 0x454D4C4F  # appenders queue up on PostgreSQL; SQLite's write lock does the same
+_MANY = 500  # values in one IN (…)
 
-
-def _bytes(value: bytes | memoryview | str) -> bytes:
-    """Return stored bytes, also where somebody stored text instead: whether they are right is told later."""
-    return value.encode() if isinstance(value, str) else bytes(value)
+Renew = Callable[[], SigningKey]
 
 
 class SqlLog:
-    """`Log` on one connection. Whoever owns the transaction calls `seal` before the commit."""
+    """`Log` on one connection. Whoever owns the transaction calls `seal` before the commit.
 
-    def __init__(self, connection: sa.Connection, clock: Clock, key: SigningKey) -> None:
+    Args:
+        connection: with a transaction of its own.
+        clock: tells the time of what is appended.
+        key: signs the checkpoints.
+        renew: reads the key again, when the record says that another process rotated it.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, clock: Clock, key: SigningKey, renew: Renew | None = None
+    ) -> None:
         self._connection = connection
         self._clock = clock
-        self._key = key
-        self._size: int | None = None
+        self._signers: tuple[SigningKey, ...] = (
+            key,
+        )  # the key in force first; then the one that hands over to it
+        self._renew = renew
+        self._edge: Edge | None = None
+        self._nodes: TileNodes | None = None
         self._sealed = True
-        self._recent: dict[tuple[int, int], bytes] = {}
 
     def append(self, act: Act) -> Entry:
-        size = self._lock()
-        if act.key is not None and (standing := self.find(act.key)):
-            if standing.same_act(act):
-                return standing
-            raise conflict(act, standing)
-        last = self.get(size - 1).at if size else None
-        entry = Entry.of(act, size, next_time(self._clock.now(), last))
+        return self.append_many([act])[0]
+
+    def append_many(self, acts: Sequence[Act]) -> list[Entry]:
+        self._queue()
+        standing = self._find_many([act.key for act in acts if act.key is not None])
+        found: list[Entry] = []
+        new: list[Entry] = []
+        for act in acts:
+            entry = standing.get(act.key) if act.key is not None else None
+            if entry is None:
+                entry = self._place(act, new)
+                new.append(entry)
+                if act.key is not None:
+                    standing[act.key] = entry
+            elif not entry.same_act(act):
+                raise conflict(act, entry)
+            found.append(entry)
+        if new:
+            self._write(new)
+        return found
+
+    def _place(self, act: Act, before: Sequence[Entry]) -> Entry:
+        seq = self._lock().size + len(before)
+        last = before[-1] if before else self.get(seq - 1) if seq else None
+        return Entry.of(act, seq, next_time(self._clock.now(), last.at if last else None))
+
+    def _write(self, entries: Sequence[Entry]) -> None:
+        edge = self._lock()
         self._connection.execute(
             tables.entry.insert(),
-            {
-                "seq": entry.seq,
-                "at": entry.at,
-                "kind": entry.kind,
-                "model": entry.model,
-                "subject": entry.subject,
-                "key": act.key,
-                "data": entry.data,
-            },
+            [
+                {
+                    "seq": entry.seq,
+                    "at": entry.at,
+                    "kind": entry.kind,
+                    "model": entry.model,
+                    "subject": entry.subject,
+                    "key": entry.key,
+                    "data": entry.data,
+                }
+                for entry in entries
+            ],
         )
-        made = merkle.grow(self, size, entry.leaf)
-        self._recent.update({(level, index): digest for level, index, digest in made})
-        self._connection.execute(
-            tables.node.insert(),
-            [{"level": level, "position": index, "hash": digest} for level, index, digest in made],
-        )
-        self._size, self._sealed = size + 1, False
+        keep_tiles(self._connection, [tile for entry in entries for tile in edge.append(entry.leaf)])
+        self._sealed, self._nodes = False, None
+
+    def _queue(self) -> None:
+        """Wait for other appenders."""
+        if self._edge is None and self._connection.dialect.name == "postgresql":
+            self._connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK})
+
+    def _lock(self) -> Edge:
+        """Make sure that what is there is what was signed for, by our key."""
+        if self._edge is None:
+            self._queue()
+            edge = self._signed_edge()
+            self._check_key()
+            self._edge = edge
+        return self._edge
+
+    def _signed_edge(self) -> Edge:
+        size = self._count()
+        edge = SqlTiles(self._connection, size).edge()
+        note = self._newest_note()
+        signed = Checkpoint.read(Note.parse(note).text) if note else None
+        here = (size, edge.root())
+        if here != ((signed.size, signed.root) if signed else (0, EMPTY_ROOT)):
+            raise IntegrityError(
+                f"The record has {size} entries, and they are not those that the newest checkpoint was signed for.",
+                next_step="Run `emeritus record verify` to see what was changed, and restore a backup.",
+            )
+        return edge
+
+    def _check_key(self) -> None:
+        """Nothing may be signed with a key that was rotated away, or with another house's."""
+        rotated = self.entries(kinds={rotation.KIND}, newest_first=True, limit=1)
+        if rotated and rotated[0].body["new"] != str(self._signers[0].verify_key) and self._renew:
+            self._signers = (self._renew(),)
+        ours = self._signers[0].verify_key
+        note = self._newest_note()
+        if (rotated and rotated[0].body["new"] != str(ours)) or (note and not _signed_by(note, ours)):
+            raise WrongKey(
+                f"The key {ours} is not the one that signs this record"
+                + (f" since entry {rotated[0].seq}." if rotated else "."),
+                next_step="Restore the house's own record.key, or give the new one to this process too.",
+            )
+
+    def rotate(self, new: SigningKey, *, by: Actor, reason: str) -> Entry:
+        """Hand over to the key *new*, on the record. See `emeritus.record.rotation`.
+
+        The checkpoint of this transaction is signed with both keys, later ones with *new* alone.
+        """
+        seq = self._lock().size
+        old = self._signers[0]
+        entry = self.append(rotation.rotation(old.verify_key, new, seq, by=by, reason=reason, handed_by=old))
+        self._signers = (new, old)
         return entry
 
-    def _lock(self) -> int:
-        if self._size is None:
-            if self._connection.dialect.name == "postgresql":
-                self._connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK})
-            self._size = self._count()
-        return self._size
+    def replace_lost_key(self, *, old: VerifyKey, by: Actor, reason: str) -> Entry:
+        """Put this log's own key in the place of *old*, of which only the public half is left."""
+        self._queue()
+        self._edge = self._signed_edge()
+        new = self._signers[0]
+        return self.append(rotation.rotation(old, new, self._edge.size, by=by, reason=reason, handed_by=None))
 
     def _count(self) -> int:
         newest = self._connection.execute(sa.select(sa.func.max(tables.entry.c.seq))).scalar()
@@ -77,9 +160,10 @@ class SqlLog:
         """Sign a checkpoint over what was appended, so that no entry is ever visible unsigned."""
         if not self._sealed:
             self._connection.execute(
-                tables.checkpoint.insert(), {"size": self.size(), "note": self.checkpoint().sign(self._key)}
+                tables.checkpoint.insert(),
+                {"size": self.size(), "note": self.checkpoint().sign(*self._signers)},
             )
-            self._sealed = True
+            self._sealed, self._signers = True, self._signers[:1]
 
     def entries(
         self,
@@ -102,7 +186,7 @@ class SqlLog:
             query = query.where(table.c.kind.in_(sorted(kinds)))
         if subject is not None:
             query = query.where(table.c.subject == subject)
-        return [Entry.read(_bytes(data)) for data in self._connection.execute(query).scalars()]
+        return [Entry.read(stored_bytes(data)) for data in self._connection.execute(query).scalars()]
 
     def find(self, key: str) -> Entry | None:
         return self._one(tables.entry.c.key == key)
@@ -115,37 +199,58 @@ class SqlLog:
 
     def _one(self, condition: sa.ColumnElement[bool]) -> Entry | None:
         data = self._connection.execute(sa.select(tables.entry.c.data).where(condition)).scalar()
-        return None if data is None else Entry.read(_bytes(data))
+        return None if data is None else Entry.read(stored_bytes(data))
+
+    def _find_many(self, keys: Sequence[str]) -> dict[str, Entry]:
+        table, found = tables.entry, {}
+        for at in range(0, len(keys), _MANY):
+            query = sa.select(table.c.key, table.c.data).where(table.c.key.in_(keys[at : at + _MANY]))
+            found.update(
+                {key: Entry.read(stored_bytes(data)) for key, data in self._connection.execute(query)}
+            )
+        return found
 
     def size(self) -> int:
-        return self._count() if self._size is None else self._size
+        return self._count() if self._edge is None else self._edge.size
+
+    def tile(self, level: int, position: int, width: int) -> bytes:
+        return SqlTiles(self._connection, self.size()).tile(level, position, width)
 
     def node(self, level: int, index: int) -> bytes:
-        if (level, index) in self._recent:
-            return self._recent[level, index]
-        table = tables.node
-        found = self._connection.execute(
-            sa.select(table.c.hash).where(table.c.level == level, table.c.position == index)
-        ).scalar()
-        if found is None:
-            raise KeyError((level, index))
-        return _bytes(found)
+        if self._nodes is None:
+            self._nodes = TileNodes(SqlTiles(self._connection, self.size()), self.size())
+        return self._nodes.node(level, index)
 
     def checkpoint(self) -> Checkpoint:
-        size = self.size()
-        return Checkpoint(self._key.name, size, merkle.root(self, size))
+        if self._sealed:
+            note = self._newest_note()
+            if note is not None:
+                return Checkpoint.read(Note.parse(note).text)
+        edge = Edge() if self._edge is None else self._edge
+        return Checkpoint(self._signers[0].name, edge.size, edge.root())
 
     def signed_checkpoint(self) -> str:
+        """Return the newest signed note, with what witnesses put below it."""
         self.seal()
+        note = self._newest_note()
+        return self.checkpoint().sign(self._signers[0]) if note is None else self._with_cosignatures(note)
+
+    def _newest_note(self) -> str | None:
         newest = sa.select(tables.checkpoint.c.note).order_by(tables.checkpoint.c.size.desc()).limit(1)
         note = self._connection.execute(newest).scalar()
-        return self.checkpoint().sign(self._key) if note is None else str(note)
+        return None if note is None else str(note)
+
+    def _with_cosignatures(self, note: str) -> str:
+        table = tables.cosignature
+        size = Checkpoint.read(Note.parse(note).text).size
+        lines = sa.select(table.c.line).where(table.c.size == size).order_by(table.c.witness)
+        return note + "".join(f"{line}\n" for line in self._connection.execute(lines).scalars())
 
     def rows(self, begin: int = 0) -> Iterator[bytes]:
         """Yield the logged bytes of every entry from *begin* on, a page at a time."""
         query = sa.select(tables.entry.c.data).where(tables.entry.c.seq >= begin).order_by(tables.entry.c.seq)
         for data in self._connection.execution_options(yield_per=1000).execute(query).scalars():
-            yield _bytes(data)
+            yield stored_bytes(data)
 
     def notes(self) -> Iterator[str]:
         """Yield every signed checkpoint that was kept."""
@@ -154,61 +259,9 @@ class SqlLog:
         ).scalars()
 
 
-class SqlUtterances:
-    """`Utterances` on one connection."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def keep(self, utterance: Utterance) -> str:
-        known = sa.select(tables.utterance.c.id).where(tables.utterance.c.id == utterance.id)
-        if self._connection.execute(known).scalar() is None:
-            self._connection.execute(
-                tables.utterance.insert(),
-                {
-                    "id": utterance.id,
-                    "model": utterance.model,
-                    "at": utterance.at,
-                    "data": utterance.canonical(),
-                },
-            )
-        return utterance.id
-
-    def get(self, utterance_id: str) -> Utterance:
-        query = sa.select(tables.utterance.c.data).where(tables.utterance.c.id == utterance_id)
-        data = self._connection.execute(query).scalar()
-        if data is None:
-            raise no_utterance(utterance_id)
-        return Utterance.from_canonical(_bytes(data), utterance_id)
-
-    def ids(self) -> Iterator[str]:
-        yield from self._connection.execute(sa.select(tables.utterance.c.id)).scalars()
-
-
-class SqlPrivate:
-    """`Private` on one connection."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def put(self, name: str, fact: Mapping[str, Any]) -> str:
-        salt = secrets.token_bytes(SALT_BYTES)
-        self.forget(name)
-        self._connection.execute(
-            tables.private_fact.insert(), {"name": name, "salt": salt, "data": canonical(dict(fact))}
-        )
-        return commitment(salt, fact)
-
-    def get(self, name: str) -> Mapping[str, Any]:
-        query = sa.select(tables.private_fact.c.data).where(tables.private_fact.c.name == name)
-        data = self._connection.execute(query).scalar()
-        if data is None:
-            raise no_fact(name)
-        fact: Mapping[str, Any] = from_canonical(_bytes(data))
-        return fact
-
-    def forget(self, name: str) -> bool:
-        gone = self._connection.execute(
-            tables.private_fact.delete().where(tables.private_fact.c.name == name)
-        )
-        return gone.rowcount > 0
+def _signed_by(note: str, key: VerifyKey) -> bool:
+    try:
+        open_note(note, [key])
+    except IntegrityError:
+        return False
+    return True

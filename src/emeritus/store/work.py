@@ -13,7 +13,8 @@ from emeritus.record import SigningKey
 from emeritus.store import tables
 from emeritus.store.access import SqlKeys, SqlUsage
 from emeritus.store.database import transaction
-from emeritus.store.log import SqlLog, SqlPrivate, SqlUtterances
+from emeritus.store.log import Renew, SqlLog
+from emeritus.store.words import SqlPrivate, SqlUtterances
 
 AskFor = Callable[[sa.Connection, Failures], Stretches]
 
@@ -34,11 +35,25 @@ class SqlWork:
 class SqlWorks:
     """Makes units of work on one database."""
 
-    def __init__(self, database: sa.Engine, clock: Clock, key: SigningKey, ask_for: AskFor) -> None:
+    def __init__(
+        self,
+        database: sa.Engine,
+        clock: Clock,
+        key: SigningKey,
+        ask_for: AskFor,
+        renew: Renew | None = None,
+    ) -> None:
         self.database = database
+        self.key = key
         self._clock = clock
-        self._key = key
         self._ask_for = ask_for
+        self._renew_from = renew
+
+    def _renew(self) -> SigningKey:
+        """Read the key again: another process rotated it."""
+        if self._renew_from is not None:
+            self.key = self._renew_from()
+        return self.key
 
     @contextmanager
     def write(self) -> Iterator[SqlWork]:
@@ -57,7 +72,7 @@ class SqlWorks:
     def _on(self, connection: sa.Connection) -> SqlWork:
         failures = SqlFailures(connection)
         return SqlWork(
-            log=SqlLog(connection, self._clock, self._key),
+            log=SqlLog(connection, self._clock, self.key, self._renew),
             utterances=SqlUtterances(connection),
             private=SqlPrivate(connection),
             stretches=self._ask_for(connection, failures),

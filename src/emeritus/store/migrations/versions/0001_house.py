@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from emeritus.store.tables import APPEND_ONLY, UtcTime
+from emeritus.store.tables import UtcTime
 from emeritus.store.triggers import append_only
 
 revision = "0001"
@@ -113,6 +113,12 @@ def upgrade() -> None:
     op.create_index("ix_usage_key_id", "usage", ["key_id"])
     op.create_index("ix_usage_model", "usage", ["model"])
     dialect = op.get_bind().dialect.name
-    for table in APPEND_ONLY:
-        for statement in append_only(table, dialect):
+    append_only_at_first = {
+        "entry": ("seq",),
+        "node": ("level", "position"),
+        "checkpoint": ("size",),
+        "utterance": ("id",),
+    }
+    for table, keys in append_only_at_first.items():
+        for statement in append_only(table, keys, dialect):
             op.execute(statement)

@@ -1,0 +1,74 @@
+"""Words and private facts in SQL."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from emeritus.core.digests import canonical, from_canonical
+from emeritus.core.speech import Utterance
+from emeritus.record.memory import no_utterance
+from emeritus.record.private import SALT_BYTES, commitment, no_fact
+from emeritus.store import tables
+from emeritus.store.tree import stored_bytes
+
+
+class SqlUtterances:
+    """`Utterances` on one connection."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def keep(self, utterance: Utterance) -> str:
+        known = sa.select(tables.utterance.c.id).where(tables.utterance.c.id == utterance.id)
+        if self._connection.execute(known).scalar() is None:
+            self._connection.execute(
+                tables.utterance.insert(),
+                {
+                    "id": utterance.id,
+                    "model": utterance.model,
+                    "at": utterance.at,
+                    "data": utterance.canonical(),
+                },
+            )
+        return utterance.id
+
+    def get(self, utterance_id: str) -> Utterance:
+        query = sa.select(tables.utterance.c.data).where(tables.utterance.c.id == utterance_id)
+        data = self._connection.execute(query).scalar()
+        if data is None:
+            raise no_utterance(utterance_id)
+        return Utterance.from_canonical(stored_bytes(data), utterance_id)
+
+    def ids(self) -> Iterator[str]:
+        yield from self._connection.execute(sa.select(tables.utterance.c.id)).scalars()
+
+
+class SqlPrivate:
+    """`Private` on one connection."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def put(self, name: str, fact: Mapping[str, Any]) -> str:
+        salt = secrets.token_bytes(SALT_BYTES)
+        self.forget(name)
+        self._connection.execute(
+            tables.private_fact.insert(), {"name": name, "salt": salt, "data": canonical(dict(fact))}
+        )
+        return commitment(salt, fact)
+
+    def get(self, name: str) -> Mapping[str, Any]:
+        query = sa.select(tables.private_fact.c.data).where(tables.private_fact.c.name == name)
+        data = self._connection.execute(query).scalar()
+        if data is None:
+            raise no_fact(name)
+        fact: Mapping[str, Any] = from_canonical(stored_bytes(data))
+        return fact
+
+    def forget(self, name: str) -> bool:
+        gone = self._connection.execute(
+            tables.private_fact.delete().where(tables.private_fact.c.name == name)
+        )
+        return gone.rowcount > 0
