@@ -75,11 +75,29 @@ class NewModel:
 
 
 @frozen
+class Erased:
+    """Weights that were given up because the law demanded it. *manifest* tells which they were.
+
+    *completed_at* is when the archive was seen to hold none of them any more.
+    """
+
+    manifest: str
+    ground: str
+    reference: str
+    reason: str
+    proposed_by: Actor
+    by: Actor
+    at: datetime
+    entry: int
+    completed_at: datetime | None = None
+
+
+@frozen
 class Model(NewModel):
     """A model as the record tells of it.
 
     *manifest* is the digest of the archive's manifest once the weights are preserved, *proven_at* when
-    they were last restored and compared.
+    they were last restored and compared; *erased* when they were given up, and then there is no manifest.
     """
 
     state: State = State.ACTIVE
@@ -95,10 +113,11 @@ class Model(NewModel):
     manifest: str | None = None
     stored_bytes: int | None = None
     proven_at: datetime | None = None
+    erased: Erased | None = None
 
     @property
     def held(self) -> bool:
-        """True when its weights are here."""
+        """True when its weights are here, or were until they were erased."""
         return self.weights is not None
 
     @property
@@ -202,6 +221,30 @@ def _proven(model: Model, entry: Entry) -> Model:
     return evolve(model, proven_at=entry.at)
 
 
+def _erased(model: Model, entry: Entry) -> Model:
+    body = entry.body
+    return evolve(
+        model,
+        manifest=None,
+        stored_bytes=None,
+        erased=Erased(
+            manifest=body["manifest"],
+            ground=body["ground"],
+            reference=body["reference"],
+            reason=body["reason"],
+            proposed_by=Actor.parse(body["proposed_by"]),
+            by=entry.by,
+            at=entry.at,
+            entry=entry.seq,
+        ),
+    )
+
+
+def _erasure_completed(model: Model, entry: Entry) -> Model:
+    assert model.erased is not None
+    return evolve(model, erased=evolve(model.erased, completed_at=entry.at))
+
+
 def _retired(model: Model, entry: Entry) -> Model:
     return evolve(model, state=State.RETIRED, retired_at=entry.at)
 
@@ -210,6 +253,8 @@ _APPLY = {
     "retirement.opened": _opened,
     "weights.archived": _archived,
     "weights.proven": _proven,
+    "weights.erased": _erased,
+    "weights.erasure_completed": _erasure_completed,
     "model.retired": _retired,
 }
 _KINDS = frozenset(("model.added", *_APPLY))
