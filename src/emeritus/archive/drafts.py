@@ -138,11 +138,20 @@ class Draft:
                 self.size += done
                 view = view[done:]
 
-    def sync(self) -> None:
-        """Wait until the disk has everything, and forget the cached copy, so that `read` asks the disk."""
+    def write_at(self, at: int, data: Bytes) -> None:
+        """Write *data* at its place, from any thread."""
+        view = memoryview(data)
+        with disk_errors(self._what):
+            while view:
+                done = os.pwrite(self._fd, view, at)
+                at += done
+                view = view[done:]
+
+    def sync(self, *, forget: bool = True) -> None:
+        """Wait until the disk has everything, and *forget* the cached copy, so that `read` asks the disk."""
         with disk_errors(self._what):
             os.fsync(self._fd)
-            if hasattr(os, "posix_fadvise"):
+            if forget and hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def read(self, start: int, end: int) -> bytes:

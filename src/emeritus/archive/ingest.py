@@ -237,7 +237,12 @@ def _store_group(held: OpenFile, group: list[Piece], blobs: Blobs, kin: Kin, poo
             done.append(None)
         else:
             done.append(_write(held, piece, blobs, kin, pool, replace=damaged))
-    new = blobs.put_together([put for put, _ in puts]) if puts else []
+    try:
+        new = blobs.put_together([put for put, _ in puts]) if puts else []
+    except ObjectDamaged:
+        for piece in group:
+            _compare(held, piece)  # whose fault is it?
+        raise
     written = (
         _Done(is_new, sum(map(len, put.chunks)), difference)
         for is_new, (put, difference) in zip(new, puts, strict=True)
@@ -272,6 +277,7 @@ def _write(held: OpenFile, piece: Piece, blobs: Blobs, kin: Kin, pool: Executor,
         new, size = write(blobs, writing, pool)
     except (ObjectDamaged, ObjectMissing) as why:
         if writing.base is None or why.object == piece.blake3:
+            _compare(held, piece)  # whose fault is it?
             raise
         writing = _writing(held, piece, kin, replace=replace, alone=True)  # the base is not to be built on
         new, size = write(blobs, writing, pool)
@@ -283,7 +289,7 @@ def _writing(held: OpenFile, piece: Piece, kin: Kin, *, replace: bool, alone: bo
         return held.read(piece.offset + start, piece.offset + end)
 
     choice = kin.choose(piece, read, alone=alone or replace)
-    return Writing(_facts(piece), choice.scheme, read, lambda: changed(held.file.name), choice.base, replace)
+    return Writing(_facts(piece), choice.scheme, read, choice.base, replace)
 
 
 def _facts(piece: Piece) -> Facts:

@@ -243,9 +243,12 @@ class StoredObject:
 
     def frame(self, number: int) -> bytes:
         """Return one decoded frame, checked against decay. Raises ObjectDamaged, ObjectMissing."""
+        return bytes(self._frame(number))
+
+    def _frame(self, number: int) -> bytearray:
         out = bytearray(self.length_of(number))
         self.frame_into(number, memoryview(out))
-        return bytes(out)
+        return out
 
     def frame_into(self, number: int, out: memoryview, *, check: bool = True, scratch: int = 0) -> None:
         """Decode one frame into *out*, as long as the frame; *check* it against decay first.
@@ -304,7 +307,7 @@ class StoredObject:
                 self._kept.put(number, bytes(piece))
         return out[start - origin : end - origin]
 
-    def whole(self, pool: Executor | None = None) -> Iterator[bytes]:
+    def whole(self, pool: Executor | None = None) -> Iterator[bytearray]:
         """Yield all raw bytes, and raise ObjectDamaged at the end when they are not what was stored."""
         hasher = blake3()
         for raw in self._frames(range(self.frames), pool):
@@ -324,18 +327,10 @@ class StoredObject:
         for _ in self.whole(pool):
             pass
 
-    def slice(self, start: int, end: int, pool: Executor | None = None) -> Iterator[bytes]:
-        """Yield the raw bytes from *start* up to *end*, frame by frame, each checked against decay."""
-        frame = self.facts.frame
-        numbers = range(start // frame, -(-end // frame)) if end > start else range(0)
-        for number, raw in zip(numbers, self._frames(numbers, pool), strict=True):
-            at = number * frame
-            yield raw[max(0, start - at) : min(len(raw), end - at)]
-
-    def _frames(self, numbers: Sequence[int], pool: Executor | None) -> Iterator[bytes]:
+    def _frames(self, numbers: Sequence[int], pool: Executor | None) -> Iterator[bytearray]:
         if pool is None or len(numbers) == 1:
-            return map(self.frame, numbers)
-        return ordered(pool, self.frame, numbers, AHEAD)
+            return map(self._frame, numbers)
+        return ordered(pool, self._frame, numbers, AHEAD)
 
 
 class _Kept:

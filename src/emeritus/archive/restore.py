@@ -11,10 +11,11 @@ from blake3 import blake3
 
 from emeritus.archive import objects
 from emeritus.archive.drafts import Draft, disk_errors, is_regular, sweep
-from emeritus.archive.errors import FileDamaged, ObjectDamaged, TargetOccupied
+from emeritus.archive.errors import FileDamaged, TargetOccupied
+from emeritus.archive.flow import flow
 from emeritus.archive.manifest import FileRecipe, Manifest, Part
 from emeritus.archive.names import file_name, no_twins
-from emeritus.archive.ports import Blobs, Progress, beyond, quiet
+from emeritus.archive.ports import Blobs, Bytes, Progress, beyond, quiet
 from emeritus.core.errors import EmeritusError, IntegrityError, InvalidInput
 
 _PIECE = 4 << 20
@@ -51,7 +52,7 @@ def restore(
 ) -> tuple[Path, ...]:
     """Make all files of *manifest* again below the folder *target* and return where they are.
 
-    Each file is checked against its SHA-256 while it is written and appears only when it is whole. A
+    Each file is checked against its BLAKE3 while it is written and appears only when it is whole. A
     file that is there already is kept when it is identical.
 
     Raises:
@@ -68,7 +69,11 @@ def restore(
     done = 0
     with _pool(threads) as pool:
         for file, path in zip(manifest.files, places, strict=True):
-            _restore_file(file, path, blobs, pool, beyond(progress, done, manifest.size))
+            told = beyond(progress, done, manifest.size)
+            if not _restore_file(file, path, blobs, pool, told):  # objects may have been rewritten under us
+                _find_damage(file, blobs, pool)
+                if not _restore_file(file, path, blobs, pool, quiet):
+                    raise _file_damaged(file)
             done += file.size
             progress(done, manifest.size, file.name)
     return places
@@ -89,22 +94,26 @@ def verify(manifest: Manifest, blobs: Blobs, *, progress: Progress = quiet, thre
     done = 0
     with _pool(threads) as pool:
         for file in manifest.files:
-            hasher = blake3()
+            blake, sha = blake3(), hashlib.sha256()
             sound = True
             for part in file.parts:
                 try:
                     for raw in _part(part, blobs, pool):
-                        hasher.update(raw)
+                        blake.update(raw)
+                        sha.update(raw)
                 except IntegrityError as why:
                     sound = False
-                    if part.object not in found:
-                        files = tuple(needed[part.object]) if part.object else ()
-                        found[part.object] = Damage(part.object, files, why.id, why.sentence)
+                    wrong = getattr(why, "object", None) or part.object  # it may be the fault of a base
+                    files = needed[part.object] if part.object else []
+                    before = found.get(wrong)
+                    files = list(dict.fromkeys([*(before.files if before else ()), *files]))
+                    sentence = before.sentence if before else why.sentence
+                    found[wrong] = Damage(wrong, tuple(files), why.id, sentence)
                 done += part.length
                 progress(done, manifest.size, file.name)
-            if sound and hasher.hexdigest() != file.blake3:
-                wrong = _file_damaged(file)
-                damage.append(Damage(None, (file.name,), wrong.id, wrong.sentence))
+            if sound and (blake.hexdigest(), sha.hexdigest()) != (file.blake3, file.sha256):
+                error = _file_damaged(file)
+                damage.append(Damage(None, (file.name,), error.id, error.sentence))
     return Report(
         manifest.model,
         manifest.digest,
@@ -156,48 +165,55 @@ def measure(manifest: Manifest, blobs: Blobs) -> int:
 
 def _range(file: FileRecipe, start: int, stop: int, blobs: Blobs, threads: int) -> Iterator[bytes]:
     with _pool(threads) as pool:
-        at = 0
-        for part in file.parts:
-            first, last = max(start - at, 0), min(stop - at, part.length)
-            if first < last:
-                yield from _part(part, blobs, pool, first, last)
-            at += part.length
+        whole = (start, stop) == (0, file.size)
+        hasher = blake3()
+        for raw in flow(file.parts, blobs, pool, start=start, end=stop):
+            if whole:
+                hasher.update(raw)
+            yield bytes(raw)
+        if whole and hasher.hexdigest() != file.blake3:
+            _find_damage(file, blobs, pool)
+            raise _file_damaged(file)
 
 
-def _part(
-    part: Part, blobs: Blobs, pool: Executor, start: int = 0, end: int | None = None
-) -> Iterator[bytes]:
-    stop = part.length if end is None else end
+def _part(part: Part, blobs: Blobs, pool: Executor) -> Iterator[Bytes]:
     if part.object is None:
-        yield bytes.fromhex(part.inline or "")[start:stop]
+        yield bytes.fromhex(part.inline or "")
         return
     stored = objects.StoredObject.open(blobs, part.object)
     if stored.facts.length != part.length:
-        raise ObjectDamaged(
-            f"The object {part.object} holds {stored.facts.length} bytes, not {part.length}.",
-            next_step="Repair it from a replica, or archive the model again from its source.",
-        )
-    yield from stored.whole(pool) if (start, stop) == (0, part.length) else stored.slice(start, stop, pool)
+        raise objects.damaged(part.object, f"it holds {stored.facts.length} bytes, not {part.length}")
+    yield from stored.whole(pool)
 
 
-def _restore_file(file: FileRecipe, path: Path, blobs: Blobs, pool: Executor, progress: Progress) -> None:
+def _restore_file(file: FileRecipe, path: Path, blobs: Blobs, pool: Executor, progress: Progress) -> bool:
+    """Write one file; False, with nothing left behind, when what came out is not what was archived.
+
+    The frames' own digests are not looked at: the digest of the file tells more, and only when it is
+    not right is the object looked for whose fault that is.
+    """
     if _is_there(file, path):
-        return
-    sha, blake = hashlib.sha256(), blake3()
+        return True
+    hasher = blake3()
     done = 0
     with Draft(path.parent, str(path)) as draft:
-        for part in file.parts:
-            for raw in _part(part, blobs, pool):
-                sha.update(raw)
-                blake.update(raw)
-                draft.write(raw)
-                done += len(raw)
-                progress(done, file.size, file.name)
-        if sha.hexdigest() != file.sha256 or blake.hexdigest() != file.blake3:
-            raise _file_damaged(file)
-        draft.sync()
+        for raw in flow(file.parts, blobs, pool, check=False, sink=draft.write_at):
+            hasher.update(raw)
+            done += len(raw)
+            progress(done, file.size, file.name)
+        if hasher.hexdigest() != file.blake3:
+            return False
+        draft.sync(forget=False)
         if not draft.publish(path) and not _is_there(file, path):
             raise _occupied(path)
+    return True
+
+
+def _find_damage(file: FileRecipe, blobs: Blobs, pool: Executor) -> None:
+    """Read every object of *file* with all its checks. Raises ObjectDamaged or ObjectMissing for the first."""
+    for part in file.parts:
+        for _ in _part(part, blobs, pool):
+            pass
 
 
 def _is_there(file: FileRecipe, path: Path) -> bool:
@@ -206,11 +222,11 @@ def _is_there(file: FileRecipe, path: Path) -> bool:
         if os.path.lexists(path):
             raise _occupied(path)
         return False
-    sha = hashlib.sha256()
+    hasher = blake3()
     with disk_errors(str(path)), path.open("rb") as held:
         while data := held.read(_PIECE):
-            sha.update(data)
-    if path.lstat().st_size != file.size or sha.hexdigest() != file.sha256:
+            hasher.update(data)
+    if path.lstat().st_size != file.size or hasher.hexdigest() != file.blake3:
         raise _occupied(path)
     return True
 

@@ -1,6 +1,6 @@
 """Objects on their way into a store: encoded, read back, decoded and compared before they are visible."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial
 
@@ -16,15 +16,13 @@ from emeritus.archive.ports import Blobs, Bytes, Put, Read
 class Writing:
     """An object to write: its facts, how it is to be encoded, and where its raw bytes come from.
 
-    *base* is what it becomes a difference from, if its scheme needs one. *changed* makes the error to
-    raise when the bytes read are not those that *facts* describe. *replace*: a damaged one is there;
-    then the new one stands alone, because others may count on how many bases are below it.
+    *base* is what it becomes a difference from, if its scheme needs one. *replace*: a damaged one is
+    there; then the new one stands alone, because others may count on how many bases are below it.
     """
 
     facts: Facts
     scheme: Scheme
     read: Read
-    changed: Callable[[], Exception]
     base: StoredObject | None = None
     replace: bool = False
 
@@ -57,9 +55,9 @@ def write(blobs: Blobs, writing: Writing, pool: Executor) -> tuple[bool, int]:
     """Encode an object into the store, frame by frame; tell whether it is new, and its stored size.
 
     Raises:
-        Exception: what *changed* returns, when the bytes read are not those of the facts.
-        ObjectDamaged, ObjectMissing: when the store gives back other bytes than it was given, or the
-            base is not what it should be (``object`` tells which); nothing is kept.
+        ObjectDamaged, ObjectMissing: when what was stored is not what the facts tell of (because the
+            store, or what was read, is not as it should be), or the base is not (``object`` tells
+            which); nothing is kept.
     """
     writing = writing.ready
     size = 0
@@ -96,20 +94,17 @@ def _chunks(writing: Writing, pool: Executor | None) -> Iterator[bytes]:
     facts, base = writing.facts, writing.base
     head = facts.head()
     yield head
-    hasher, base_hasher = blake3(), blake3()
+    base_hasher = blake3()
     rows = []
     starts = range(0, facts.length, facts.frame)
     work = partial(_encoded, writing)
-    done: Iterable[tuple[bytes, bytes | None, bytes, bytes]]
+    done: Iterable[tuple[bytes | None, bytes, bytes]]
     done = map(work, starts) if pool is None or len(starts) == 1 else ordered(pool, work, starts, AHEAD)
-    for raw, below, row, payload in done:
-        hasher.update(raw)
+    for below, row, payload in done:
         if below:
             base_hasher.update(below)
         rows.append(row)
         yield payload
-    if hasher.hexdigest() != facts.blake3:
-        raise writing.changed()
     if base is not None:
         for start in range(len(starts) * facts.frame, base.facts.length, base.facts.frame):
             base_hasher.update(base.range(start, start + base.facts.frame))
@@ -118,15 +113,15 @@ def _chunks(writing: Writing, pool: Executor | None) -> Iterator[bytes]:
     yield _tail(head, b"".join(rows))
 
 
-def _encoded(writing: Writing, start: int) -> tuple[bytes, bytes | None, bytes, bytes]:
-    """Read and encode the frame at *start*: its raw bytes, the base's, its row, its payload."""
+def _encoded(writing: Writing, start: int) -> tuple[bytes | None, bytes, bytes]:
+    """Read and encode the frame at *start*: the base's bytes, its row, its payload."""
     end = min(start + writing.facts.frame, writing.facts.length)
     raw = writing.read(start, end)
     below = None
     if writing.base is not None and start < writing.base.facts.length:
         below = bytes(writing.base.range(start, end))
     encoding, payload = encode(writing.scheme, raw, below)
-    return raw, below, ROW.pack(encoding, len(payload), blake3(payload).digest()[:16]), payload
+    return below, ROW.pack(encoding, len(payload), blake3(payload).digest()[:16]), payload
 
 
 def _tail(head: bytes, table: bytes) -> bytes:
