@@ -24,6 +24,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+    from tests.store.server import ObjectStoreServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -221,6 +222,35 @@ def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.run(f"CREATE DATABASE {name}")
     yield postgres_server.url(name, "postgresql+psycopg")
     postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+# ---- an object store ----
+
+
+@pytest.fixture(scope="session")
+def _object_store(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ObjectStoreServer]":
+    from tests.store.server import KEY, serve
+
+    with pytest.MonkeyPatch.context() as patch, serve(tmp_path_factory.mktemp("buckets")) as server:
+        patch.setenv("OBJECT_STORE_ACCESS_KEY_ID", KEY)
+        patch.setenv("OBJECT_STORE_SECRET_ACCESS_KEY", "secret")
+        yield server
+
+
+@pytest.fixture
+def object_store(_object_store: "ObjectStoreServer") -> "Iterator[ObjectStoreServer]":
+    """A server on loopback that speaks S3's protocol, without faults at first."""
+    yield _object_store
+    _object_store.faults.clear()
+    _object_store.requests.clear()
+
+
+@pytest.fixture
+def bucket(object_store: "ObjectStoreServer") -> str:
+    """The name of a new bucket in `object_store`."""
+    name = f"test-{secrets.token_hex(8)}"
+    object_store.url(name)
+    return name
 
 
 # ---- a real browser ----

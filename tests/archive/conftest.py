@@ -7,7 +7,7 @@ from obstore.store import LocalStore, MemoryStore
 
 from emeritus.archive import MemoryBlobs, inspect
 from emeritus.archive.fakes import FakeTensor, gguf_bytes, safetensors_bytes
-from emeritus.store.blobs import FolderBlobs, ObjectStoreBlobs
+from emeritus.store.blobs import FolderBlobs, ObjectStoreBlobs, open_blobs
 
 
 def make_store(kind, folder: Path):
@@ -23,9 +23,12 @@ def make_store(kind, folder: Path):
     raise AssertionError(kind)
 
 
-@pytest.fixture(params=["memory", "folder", "obstore-memory", "obstore-folder"])
+@pytest.fixture(params=["memory", "folder", "obstore-memory", "obstore-folder", "s3"])
 def any_blobs(request, tmp_path):
-    """Every adapter in turn."""
+    """Every adapter in turn; the last over S3's protocol, on loopback."""
+    if request.param == "s3":
+        server, bucket = request.getfixturevalue("object_store"), request.getfixturevalue("bucket")
+        return open_blobs(server.url(bucket))
     return make_store(request.param, tmp_path / "store")
 
 
