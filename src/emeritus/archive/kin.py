@@ -50,10 +50,13 @@ class Kin:
 
     def choose(self, piece: Piece, read: Read, *, alone: bool = False) -> Choice:
         """Return how to encode *piece*, whose bytes *read* gives: as a difference when samples say so."""
+        return self.choose_among(piece, read, [] if alone else self._candidates(piece, read))
+
+    def choose_among(self, piece: Piece, read: Read, found: Sequence[StoredObject]) -> Choice:
+        """Return how to encode *piece*: against one of the bases *found*, or alone."""
         places = _places(piece.span.stride, piece.length)
         samples = [read(*place) for place in places]
         best = Choice(codec.choose(piece.span, samples, None, self._profile))
-        found = [] if alone else self._candidates(piece, read)
         if not found:
             return best
         least = float(_size(best.scheme, samples))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -155,7 +156,7 @@ class Manifest:
         """Every object that the model needs: its own, and those that they are differences from."""
         return frozenset((*self.objects, *self.bases.values()))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """``sha256:`` and the digest of `canonical`: the name of exactly these weights."""
         return sha256(self.canonical())

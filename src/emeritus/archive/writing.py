@@ -1,5 +1,6 @@
 """Objects on their way into a store: encoded, read back, decoded and compared before they are visible."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial
@@ -16,8 +17,9 @@ from emeritus.archive.ports import Blobs, Bytes, Put, Read
 class Writing:
     """An object to write: its facts, how it is to be encoded, and where its raw bytes come from.
 
-    *base* is what it becomes a difference from, if its scheme needs one. *replace*: a damaged one is
-    there; then the new one stands alone, because others may count on how many bases are below it.
+    *base* is what it becomes a difference from, if its scheme needs one. *replace* what is there; then it
+    must not come to stand on more bases than before, because others may be differences from it. What was
+    stored is read back and compared *readings* times, once by its BLAKE3, then by its SHA-256.
     """
 
     facts: Facts
@@ -25,6 +27,7 @@ class Writing:
     read: Read
     base: StoredObject | None = None
     replace: bool = False
+    readings: int = 1
 
     @property
     def path(self) -> str:
@@ -39,7 +42,7 @@ class Writing:
     @property
     def ready(self) -> "Writing":
         """The same object, its facts telling of its base."""
-        if self.base is None or not self.scheme.needs_base or self.replace:
+        if self.base is None or not self.scheme.needs_base:
             return self.alone
         below = self.base.facts
         assert below.depth < MAX_DEPTH
@@ -106,7 +109,7 @@ def _chunks(writing: Writing, pool: Executor | None) -> Iterator[bytes]:
         rows.append(row)
         yield payload
     if base is not None:
-        for start in range(len(starts) * facts.frame, base.facts.length, base.facts.frame):
+        for start in range(facts.length, base.facts.length, base.facts.frame):
             base_hasher.update(base.range(start, start + base.facts.frame))
         if base_hasher.hexdigest() != base.facts.blake3:
             raise damaged(base.facts.blake3, "it decodes to other bytes")
@@ -138,4 +141,11 @@ def _check(writing: Writing, pool: Executor | None, read: Read, size: int) -> No
         assert digest == writing.base.facts.blake3
         return writing.base
 
-    StoredObject.parse(read, size, writing.facts.blake3, base).check(writing.facts, pool)
+    stored = StoredObject.parse(read, size, writing.facts.blake3, base)
+    stored.check(writing.facts, pool)
+    if writing.readings > 1:
+        sha = hashlib.sha256()
+        for raw in StoredObject.parse(read, size, writing.facts.blake3, base).whole(pool):
+            sha.update(raw)
+        if sha.hexdigest() != writing.facts.sha256:
+            raise damaged(writing.facts.blake3, "it has another SHA-256 than its header tells")

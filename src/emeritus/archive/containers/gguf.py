@@ -68,6 +68,12 @@ _TYPES: dict[int, tuple[str, int, tuple[int, ...]]] = {
     39: ("MXFP4", 32, (1, 16)),
 }
 _FLOATS = {"F16", "BF16", "F32", "F64"}
+_FIELDS = {name: fields for name, _, fields in _TYPES.values()}
+
+
+def elements(dtype: str) -> tuple[tuple[int, ...], bool]:
+    """Return what repeats in a tensor of *dtype* (`Span.fields`), and whether it is a row of floats."""
+    return _FIELDS.get(dtype, (1,)), dtype in _FLOATS
 
 
 @frozen

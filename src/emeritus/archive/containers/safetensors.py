@@ -70,9 +70,14 @@ def _claim(claims: Claims, name: str, raw: Any, start: int) -> None:
         )
     if bits is None and (not tensor.dtype.isprintable() or len(tensor.dtype) > 32):
         claims.refuse(f"tensor {name!r} has no dtype that could be one")
-    is_float = tensor.dtype in _FLOATS
-    fields = (1,) * (_FLOATS[tensor.dtype] if is_float else max(1, (bits or 8) // 8))
+    fields, is_float = elements(tensor.dtype)
     claims.add(Span("tensor", start + begin, end - begin, name, tensor.dtype, tensor.shape, fields, is_float))
+
+
+def elements(dtype: str) -> tuple[tuple[int, ...], bool]:
+    """Return what repeats in a tensor of *dtype* (`Span.fields`), and whether it is a row of floats."""
+    is_float = dtype in _FLOATS
+    return (1,) * (_FLOATS[dtype] if is_float else max(1, _BITS.get(dtype, 8) // 8)), is_float
 
 
 def _json(data: bytes, file: str) -> dict[str, Any]:
