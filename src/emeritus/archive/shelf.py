@@ -97,7 +97,10 @@ class Shelf:
 
     def used(self) -> int:
         """Return the bytes that stand here, those still being written counted whole."""
-        return sum(size for _, _, size in self._held())
+        if not self.folder.is_dir():
+            return 0
+        with self._locked():
+            return sum(size for _, _, size in self._held())
 
     def _place(self, sha256: str, size: int) -> "Place | None":
         need = footprint(size)
@@ -122,15 +125,18 @@ class Shelf:
         return free >= need
 
     def _held(self) -> list[tuple[Path, int, int]]:
-        """Return path, time of last use and size of everything here, drafts included."""
-        found = []
+        """Return path, time of last use and size of everything here, drafts included.
+
+        A file that is just being published has two names for a moment, and counts once.
+        """
+        found = {}
         with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             for entry in entries:
                 if entry.name != _LOCK:
                     with suppress(FileNotFoundError):
                         facts = entry.stat(follow_symlinks=False)
-                        found.append((Path(entry.path), facts.st_mtime_ns, facts.st_size))
-        return found
+                        found[facts.st_ino] = (Path(entry.path), facts.st_mtime_ns, facts.st_size)
+        return list(found.values())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Answers as the Hub's clients read them: JSON, and refusals that become the client's own errors."""
 
+import zlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from emeritus.archive.manifest import FileRecipe
-from emeritus.core.errors import EmeritusError, IntegrityError, Unavailable
+from emeritus.core.errors import EmeritusError, IntegrityError
 from emeritus.web.hub.door import Refused
 from emeritus.web.hub.ranges import Part
 from emeritus.web.hub.snapshot import etag_of
@@ -31,12 +32,19 @@ def refusal(told: str, status: int, code: str, headers: Mapping[str, str] | None
 
 def refused(why: Refused) -> Response:
     """Return a refusal of the door's."""
-    return refusal(why.told, why.status, why.code, commit_header(why.commit) if why.commit else None)
+    headers = commit_header(why.commit) if why.commit else {}
+    if why.code in (
+        "GatedRepo",
+        "RepoNotFound",
+    ):  # `hf` has a sentence of its own; ours it shows as a warning
+        topic = f"{zlib.crc32(why.told.encode()):08x}"  # it warns once of each topic
+        headers["x-hf-warning"] = f"{topic}; {_line(why.told)}"
+    return refusal(why.told, why.status, why.code, headers)
 
 
 def failed(error: EmeritusError) -> Response:
     """Return a typed error. What a damaged archive says of itself goes to the steward, not to the caller."""
-    headers = {"retry-after": RETRY_SECONDS} if isinstance(error, Unavailable) else None
+    headers = {"retry-after": RETRY_SECONDS} if error.status in (429, 503) else None
     if isinstance(error, IntegrityError):
         told = f"This file is damaged here, and cannot be given: {error.sentence} The steward has been told."
         return refusal(told, error.status, error.id, headers)
