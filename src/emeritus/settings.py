@@ -31,7 +31,8 @@ class Settings(BaseSettings):
     archive_url: str = Field("", description="A folder, or s3://, gs://, az://; empty: a folder in the home.")
     cache: Path | None = Field(None, description="Where restored weights lie; empty: a folder in the home.")
     site_url: str = Field("http://127.0.0.1:8400", description="Where the site is reached from outside.")
-    record_name: str = Field("emeritus.localhost", description="The name of the record and of its key.")
+    record_name: str = Field("", description="The name of the record and of its key; empty: from site_url.")
+    witnesses: tuple[str, ...] = Field((), description="Who cosigns checkpoints: 'NAME+ID+KEY URL' for each.")
     engine: str = Field("llama", description="The voice adapter for weights held here.")
     engine_memory: int | None = Field(None, description="Bytes that all engines together may take.")
     engine_context: int = Field(8192, ge=512, description="Tokens of context for each answer.")
@@ -77,6 +78,14 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'emeritus.db'}"
+
+    @property
+    def record(self) -> str:
+        """The name that a new record gets: where it is read, without the scheme (C2SP tlog-tiles)."""
+        if self.record_name or "site_url" not in self.model_fields_set:
+            return self.record_name or "emeritus.localhost"
+        parts = urlsplit(self.site_url)
+        return f"{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}/record"
 
     @property
     def archive(self) -> str:

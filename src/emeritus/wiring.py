@@ -1,33 +1,36 @@
 """The composition root: builds the rooms with their real parts. Nothing else knows which they are."""
 
 import functools
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from attrs import field, frozen
+from attrs import frozen
 
 from emeritus import registry
+from emeritus.archive import Verifier
 from emeritus.archive.signing import ModelKey
 from emeritus.core.clock import Clock, OffsetClock, SystemClock
 from emeritus.core.digests import sha256
-from emeritus.core.errors import IntegrityError, InvalidInput, NotFound, Unavailable
+from emeritus.core.errors import Conflict, IntegrityError, InvalidInput, NotFound
 from emeritus.core.people import Actor
 from emeritus.engine.stretches import DurableStretches, StretchClient
 from emeritus.process.ports import Parts, Watch, unwatched
 from emeritus.process.preserve import weights_path
 from emeritus.process.signing import adopt_key
-from emeritus.record import MemoryLog, SigningKey
+from emeritus.record import Entry, MemoryLog, SigningKey, VerifyKey
+from emeritus.record.rotation import key_in_force, keys_of
 from emeritus.registry import Organisation, get_model
+from emeritus.registry.organisation import acting
 from emeritus.settings import Settings
 from emeritus.store import tables
 from emeritus.store.blobs import open_blobs
 from emeritus.store.database import open_database, transaction
+from emeritus.store.keyfile import KeyFile, keep_secret, unreadable
+from emeritus.store.log import SqlLog
 from emeritus.store.schema import check, migrate
 from emeritus.store.work import SqlWorkers, SqlWorks
 from emeritus.voices import Pool, Voice, VoiceSpec, adapter
@@ -48,7 +51,11 @@ class House:
     parts: Parts
     pool: Pool
     clock: Clock
-    key: SigningKey = field(repr=False)
+
+    @property
+    def key(self) -> SigningKey:
+        """The key that signs the record now."""
+        return self.works.key
 
     def engine(self, **more: Any) -> "Engine":
         """Return a worker for this house, not yet started."""
@@ -103,11 +110,9 @@ def found_house(settings: Settings, organisation: Organisation, clock: Clock | N
         Conflict: a house of another name or promise stands here.
     """
     # Tried on a record in memory first: what it refuses leaves no house behind.
-    registry.found(
-        MemoryLog(clock or SystemClock(), SigningKey.generate(settings.record_name)), organisation, ""
-    )
+    registry.found(MemoryLog(clock or SystemClock(), SigningKey.generate(settings.record)), organisation, "")
     settings.home.mkdir(parents=True, exist_ok=True)
-    key = _make_key(settings)
+    key = KeyFile(settings.key_file).make(settings.record)
     model_key = _make_model_key(settings)
     database = open_database(settings.database)
     migrate(database)
@@ -122,7 +127,7 @@ def found_house(settings: Settings, organisation: Organisation, clock: Clock | N
 
 def upgrade_house(settings: Settings) -> None:
     """Bring the tables and keys to this release. Raises NotFound where there is no house."""
-    key = _read_key(settings)
+    key = KeyFile(settings.key_file).in_force(None)
     model_key = _make_model_key(settings)
     database = open_database(settings.database)
     migrate(database)
@@ -150,7 +155,7 @@ def open_house(
         NotFound: there is none. Conflict: its tables are of another release.
         IntegrityError: its key or its database is damaged, or the key is another house's.
     """
-    key = _read_key(settings)
+    key = KeyFile(settings.key_file).in_force(None)
     database = open_database(settings.database)
     default = (
         SystemClock() if not settings.clock_offset else OffsetClock(timedelta(seconds=settings.clock_offset))
@@ -167,13 +172,71 @@ def open_house(
 
 def _check_key(house: House) -> None:
     """Another key would sign checkpoints that nobody who knows the record believes."""
+    file = KeyFile(house.settings.key_file)
     with house.works.read() as work:
-        founded = work.log.find("organisation.founded")
-    if founded is not None and founded.body["verify_key"] != str(house.key.verify_key):
-        raise IntegrityError(
-            f"{house.settings.key_file} is not the key with which this record was founded.",
-            next_step="Restore the house's own key from a backup, or point --home at the house of this key.",
+        house.works.key = file.in_force(key_in_force(work.log))
+
+
+def rotate_key(house: House, *, by: Actor, reason: str) -> Entry:
+    """Make a new signing key, hand over to it on the record, and put it in the old one's place.
+
+    Raises:
+        NotPermitted: *by* is no steward. InvalidInput: no reason.
+    """
+    file = KeyFile(house.settings.key_file)
+    with house.works.write() as work:
+        acting(work.log, by, "steward", "rotate the record's key")
+        new = file.make_next(house.key.name)
+        entry = work.log.rotate(new, by=by, reason=reason)
+    house.works.key = file.in_force(new.verify_key)
+    return entry
+
+
+def replace_lost_key(settings: Settings, *, by: Actor, reason: str) -> Entry:
+    """Go on with a new key where the old one is gone: verifiers have to be told the new one by other means.
+
+    Raises:
+        Conflict: there is a key. NotFound: there is no record. Others: as `rotate_key`.
+    """
+    file = KeyFile(settings.key_file)
+    if file.path.exists():
+        raise Conflict(
+            f"{file.path} is there.",
+            next_step="Hand over with it: `emeritus record rotate-key` without --lost. Or move it away first.",
         )
+    database = open_database(settings.database)
+    try:
+        check(database)
+        with transaction(database, reading=True) as connection:
+            old = key_in_force(SqlLog(connection, SystemClock(), SigningKey.generate("nobody")))
+        if old is None:
+            raise NotFound("There is no record here yet.", next_step="Run `emeritus init`.")
+        if file.next.exists() and file.make_next(old.name).verify_key == old:
+            raise Conflict(
+                "The key is there: a rotation was cut short.", next_step="Run any command to finish it."
+            )
+        key = file.make_next(old.name)
+        with _house(settings, database, key, SystemClock(), unwatched) as house, house.works.write() as work:
+            acting(work.log, by, "steward", "replace the record's key")
+            entry = work.log.replace_lost_key(old=old, by=by, reason=reason)
+        file.in_force(key.verify_key)
+    finally:
+        database.dispose()
+    return entry
+
+
+def _verifier(works: SqlWorks) -> Verifier:
+    """Return what tells whether this house signed something, with any of the keys that it ever had."""
+    known: list[VerifyKey] = [works.key.verify_key]
+
+    def verify(message: bytes, signature: bytes) -> bool:
+        if any(key.verifies(signature, message) for key in known):
+            return True
+        with works.read() as work:
+            known[:] = keys_of(work.log, works.key.verify_key)
+        return any(key.verifies(signature, message) for key in known)
+
+    return verify
 
 
 @contextmanager
@@ -181,7 +244,13 @@ def _house(
     settings: Settings, database: sa.Engine, key: SigningKey, clock: Clock, watch: Watch
 ) -> Iterator[House]:
     client = StretchClient(database)
-    works = SqlWorks(database, clock, key, functools.partial(DurableStretches, client))
+    works = SqlWorks(
+        database,
+        clock,
+        key,
+        functools.partial(DurableStretches, client),
+        renew=KeyFile(settings.key_file).in_force,
+    )
     pool = Pool(
         lambda model: _voice(house, model),
         memory_budget=settings.engine_memory,
@@ -194,13 +263,13 @@ def _house(
         cache=settings.cache_folder,
         voices=pool,
         clock=clock,
-        sign=key.sign,
-        verify=lambda message, signature: key.verify_key.verifies(signature, message),
+        sign=lambda message: works.key.sign(message),  # noqa: PLW0108  (the key may be rotated)
+        verify=_verifier(works),
         watch=watch,
         protocol=settings.protocol,
         model_key=_read_model_key(settings),
     )
-    house = House(settings, database, works, parts, pool, clock, key)
+    house = House(settings, database, works, parts, pool, clock)
     try:
         yield house
     finally:
@@ -222,39 +291,13 @@ def _voice(house: House, model_id: str) -> Voice:
     return adapter(house.settings.engine)(VoiceSpec(model_id, path, weights, options, house.clock))
 
 
-def _make_key(settings: Settings) -> SigningKey:
-    if settings.key_file.exists():
-        return _read_key(settings)
-    key = SigningKey.generate(settings.record_name)
-    return key if _keep_secret(settings.key_file, f"{key.name}\n{key.seed.hex()}\n") else _read_key(settings)
-
-
 def _make_model_key(settings: Settings) -> ModelKey:
     made = ModelKey.generate()
-    if _keep_secret(settings.model_key_file, made.pem.decode()):
+    if keep_secret(settings.model_key_file, made.pem.decode()):
         return made
     held = _read_model_key(settings)
     assert held is not None
     return held
-
-
-def _keep_secret(path: Path, text: str) -> bool:
-    """Write *text* for its owner's eyes only; False when something is there already, which stays."""
-    if path.exists():
-        return False
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.touch(mode=0o600)
-    with draft.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())  # without it, a power cut could leave a record that nobody can go on with
-    try:
-        os.link(draft, path)  # unlike a rename, this never replaces a key that is there
-    except FileExistsError:
-        return False
-    finally:
-        draft.unlink()
-    return True
 
 
 def _read_model_key(settings: Settings) -> ModelKey | None:
@@ -269,29 +312,4 @@ def _read_model_key(settings: Settings) -> ModelKey | None:
             next_step="Restore it from a backup; or move it away, and `emeritus upgrade` makes another.",
         ) from None
     except OSError as why:
-        raise _unreadable(settings.model_key_file, why) from None
-
-
-def _read_key(settings: Settings) -> SigningKey:
-    try:
-        name, seed = settings.key_file.read_text().split()
-        return SigningKey.from_seed(name, bytes.fromhex(seed))
-    except FileNotFoundError:
-        raise NotFound(
-            f"There is no house at {settings.home}.",
-            next_step="Run `emeritus init --name 'YOUR ORGANISATION'`, or point --home at one.",
-        ) from None
-    except ValueError:
-        raise IntegrityError(
-            f"{settings.key_file} does not hold a signing key any more.",
-            next_step="Restore it from a backup; without it nothing can be added to the record.",
-        ) from None
-    except OSError as why:
-        raise _unreadable(settings.key_file, why) from None
-
-
-def _unreadable(path: Path, why: OSError) -> Unavailable:
-    return Unavailable(
-        f"{path} cannot be read: {why.strerror}.",
-        next_step="Run this as the user who owns the house, or give that user the file: chown, chmod 600.",
-    )
+        raise unreadable(settings.model_key_file, why) from None

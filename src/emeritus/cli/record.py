@@ -1,9 +1,14 @@
 """`emeritus record`: read and verify the public record."""
 
+from pathlib import Path
+
 import click
 
-from emeritus.cli.house import Home, say_json
+from emeritus.cli.house import Home, quiet_logs, say_json
+from emeritus.core.errors import EmeritusError, IntegrityError, InvalidInput, NotFound
 from emeritus.record import verify_log
+from emeritus.record.rotation import first_key
+from emeritus.record.witness import Witness, ask, http_post
 
 
 @click.group()
@@ -12,19 +17,28 @@ def command() -> None:
 
 
 @command.command()
+@click.option(
+    "--remembered",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with a checkpoint that somebody kept; any number of them.",
+)
 @click.pass_obj
-def verify(home: Home) -> None:
-    """Replay the whole record: every entry, hash, signed checkpoint, and the words they point to."""
+def verify(home: Home, remembered: tuple[Path, ...]) -> None:
+    """Replay the whole record: every entry, tile, signed checkpoint and row, and the words they point to."""
+    kept = [path.read_text(encoding="utf-8", errors="replace") for path in remembered]
     with home.open() as house, house.works.read() as work:
-        findings = list(
-            verify_log(
+        first = first_key(work.log)
+        findings = [
+            *verify_log(
                 work.log.rows(),
-                work.log.notes(),
-                [house.key.verify_key],
+                [*work.log.notes(), *kept],
+                [house.key.verify_key] if first is None else [first, house.key.verify_key],
                 work.utterances,
                 stored=work.log,
-            )
-        )
+            ),
+            *work.log.audit([Witness.parse(text) for text in house.settings.witnesses]),
+        ]
         checkpoint = work.log.checkpoint()
     if findings:
         click.secho(f"The record does not hold: {len(findings)} findings.", fg="red", bold=True)
@@ -33,6 +47,55 @@ def verify(home: Home) -> None:
         raise click.exceptions.Exit(6)
     click.secho(f"The record holds: {checkpoint.size} entries, tree {checkpoint.root.hex()}.", fg="green")
     click.echo(f"Signed by {house.key.verify_key}")
+
+
+@command.command("rotate-key")
+@click.option("--reason", required=True, help="Why, in a sentence; it stands on the public record.")
+@click.option("--lost", is_flag=True, help="The old key is gone, so it cannot hand over.")
+@click.pass_obj
+def rotate(home: Home, reason: str, lost: bool) -> None:
+    """Put a new signing key in the place of the old one; the old one hands over on the record."""
+    from emeritus.wiring import replace_lost_key, rotate_key
+
+    by = home.actor()
+    if lost:
+        quiet_logs()
+        entry = replace_lost_key(home.settings(), by=by, reason=reason)
+    else:
+        with home.open() as house:
+            entry = rotate_key(house, by=by, reason=reason)
+    click.secho(f"Entry {entry.seq}: from here on the record is signed by", fg="green")
+    click.echo(entry.body["new"])
+    click.echo(
+        "Publish it wherever the old one stood, and keep a copy of record.key where only you can read it."
+    )
+    if lost:
+        click.echo(
+            "Nobody can follow from the old key to this one: tell those who verify, by another way than the site."
+        )
+
+
+@command.command()
+@click.pass_obj
+def witness(home: Home) -> None:
+    """Have the witnesses of the settings cosign the newest checkpoint."""
+    with home.open() as house:
+        named = [Witness.parse(text) for text in house.settings.witnesses]
+        if not named:
+            raise InvalidInput(
+                "No witness is named in the settings.",
+                next_step="Add to settings.toml: witnesses = ['NAME+ID+KEY https://HOST'].",
+            )
+        faults = []
+        for each in named:
+            try:
+                signed = ask(house.works.read, house.works.write, each, http_post)
+                click.echo(f"{each.key.name} cosigned {signed.size} entries.")
+            except EmeritusError as why:
+                click.secho(f"{each.key.name}: {why.sentence}", fg="red", err=True)
+                faults.append(why)
+    if faults:
+        raise max(faults, key=lambda why: isinstance(why, IntegrityError))
 
 
 @command.command()
@@ -67,8 +130,12 @@ def show(home: Home, model: str | None, last: int, as_json: bool) -> None:
 
 
 @command.command()
+@click.option("--witnessed", is_flag=True, help="The newest one that a witness cosigned.")
 @click.pass_obj
-def checkpoint(home: Home) -> None:
+def checkpoint(home: Home, witnessed: bool) -> None:
     """Print the newest signed checkpoint."""
     with home.open() as house, house.works.read() as work:
-        click.echo(work.log.signed_checkpoint(), nl=False)
+        note = work.log.cosigned_checkpoint() if witnessed else work.log.signed_checkpoint()
+    if note is None:
+        raise NotFound("No witness has cosigned yet.", next_step="Run `emeritus record witness`.")
+    click.echo(note, nl=False)

@@ -63,3 +63,7 @@ class Log(Nodes, Tiles, Protocol):
     def signed_checkpoint(self) -> str:
         """Return the newest signed note; its size is that of the log."""
         ...
+
+    def cosigned_checkpoint(self) -> str | None:
+        """Return the newest signed note that a witness cosigned too."""
+        ...

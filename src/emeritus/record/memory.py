@@ -8,6 +8,7 @@ from emeritus.core.clock import Clock
 from emeritus.core.errors import Conflict, EmeritusError, NotFound, Unavailable
 from emeritus.core.people import Actor
 from emeritus.core.speech import Utterance
+from emeritus.record import merkle
 from emeritus.record.checkpoint import Checkpoint
 from emeritus.record.edge import Edge, FullTile
 from emeritus.record.entry import Act, Entry
@@ -57,6 +58,7 @@ class MemoryLog:
         self._by_key: dict[str, Entry] = {}
         self._edge = Edge()
         self._full: dict[tuple[int, int], FullTile] = {}
+        self._cosigned: dict[int, dict[str, str]] = {}
 
     def append(self, act: Act) -> Entry:
         return self.append_many([act])[0]
@@ -139,9 +141,25 @@ class MemoryLog:
         return Checkpoint(self._keys[-1][1].name, self.size(), self._edge.root())
 
     def signed_checkpoint(self) -> str:
-        new_first = [key for since, key in reversed(self._keys)]
-        handing_over = self._keys[-1][0] == self.size() - 1
-        return self.checkpoint().sign(*new_first[: 2 if handing_over else 1])
+        return self._note(self.size())
+
+    def cosigned_checkpoint(self) -> str | None:
+        return self._note(max(self._cosigned)) if self._cosigned else None
+
+    def cosigned_size(self, witness: str) -> int:
+        """Return the size of the newest checkpoint that *witness* cosigned, or 0."""
+        return max((size for size, lines in self._cosigned.items() if witness in lines), default=0)
+
+    def cosign(self, size: int, witness: str, line: str) -> None:
+        """Keep the cosignature of *witness* below the checkpoint of *size*; a second one is passed over."""
+        self._cosigned.setdefault(size, {}).setdefault(witness, line)
+
+    def _note(self, size: int) -> str:
+        signers = [key for since, key in reversed(self._keys) if since < size]
+        handing_over = any(since == size - 1 for since, _ in self._keys[1:])
+        root = merkle.root(self, size)
+        note = Checkpoint(signers[0].name, size, root).sign(*signers[: 2 if handing_over else 1])
+        return note + "".join(f"{line}\n" for _, line in sorted(self._cosigned.get(size, {}).items()))
 
     def forget_after(self, size: int) -> None:
         """Cut the log back to *size* entries: what a unit of work does that is not committed."""
@@ -150,6 +168,7 @@ class MemoryLog:
         self._entries = self._entries[:size]
         self._keys = [(since, key) for since, key in self._keys if since < size]
         self._by_key = {key: entry for key, entry in self._by_key.items() if entry.seq < size}
+        self._cosigned = {at: lines for at, lines in self._cosigned.items() if at <= size}
         self._edge, self._full = Edge(), {}
         for entry in self._entries:
             self._grow(entry.leaf)

@@ -1,6 +1,6 @@
 """Rotation: the key in force puts the next one on the record, and a verifier follows the chain.
 
-The entry ``key.rotated`` says which key signs from there on. It holds a signed note over both keys: signed
+The entry ``record_key.rotated`` says which key signs from there on. It holds a signed note over both keys: signed
 by the old one, which hands over, and by the new one, which shows that it is there. Whoever trusts the
 first key needs nothing else. A key that was lost cannot sign; then the note has the new signature alone,
 and a verifier believes it only when told the new key by other means.
@@ -12,9 +12,10 @@ from emeritus.core.errors import IntegrityError, InvalidInput
 from emeritus.core.people import Actor, require_person
 from emeritus.record.entry import Act, Entry
 from emeritus.record.keys import SigningKey, VerifyKey
+from emeritus.record.log import Log
 from emeritus.record.note import Note, sign_note
 
-KIND = "key.rotated"
+KIND = "record_key.rotated"
 _HEAD = "emeritus key rotation v1"
 
 
@@ -110,3 +111,31 @@ def _broken(entry: Entry, why: str) -> IntegrityError:
         f"The rotation of the key in entry {entry.seq} {why}.",
         next_step="Ask the organisation, by another way than its site, which key is its own.",
     )
+
+
+def first_key(log: Log) -> VerifyKey | None:
+    """Return the key that the record's first entry names."""
+    first = log.entries(limit=1)
+    try:
+        return VerifyKey.parse(str(first[0].body["verify_key"])) if first else None
+    except (KeyError, InvalidInput):
+        return None
+
+
+def key_in_force(log: Log) -> VerifyKey | None:
+    """Return the key that has to sign now, as the record says."""
+    rotated = log.entries(kinds={KIND}, newest_first=True, limit=1)
+    return VerifyKey.parse(rotated[0].body["new"]) if rotated else first_key(log)
+
+
+def keys_of(log: Log, *trusted: VerifyKey) -> tuple[VerifyKey, ...]:
+    """Return every key that signed this record, the first one first.
+
+    Raises:
+        IntegrityError: a rotation does not hold.
+    """
+    first = first_key(log)
+    chain = KeyChain([*([first] if first else ()), *trusted])
+    for entry in log.entries(kinds={KIND}):
+        chain.take(entry)
+    return chain.all

@@ -1,26 +1,28 @@
 """The log in SQL."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
 
 from emeritus.core.clock import Clock
 from emeritus.core.errors import IntegrityError
 from emeritus.core.people import Actor
-from emeritus.record import Act, Checkpoint, Entry, SigningKey, VerifyKey, rotation
+from emeritus.record import Act, Checkpoint, Entry, Finding, SigningKey, VerifyKey, rotation
 from emeritus.record.edge import Edge
 from emeritus.record.memory import conflict, next_time, no_entry
 from emeritus.record.merkle import EMPTY_ROOT
 from emeritus.record.note import Note, open_note
 from emeritus.record.rotation import WrongKey
 from emeritus.record.tiles import TileNodes
+from emeritus.record.witness import Witness
 from emeritus.store import tables
+from emeritus.store.audit import audit
 from emeritus.store.tree import SqlTiles, keep_tiles, stored_bytes
 
 _APPEND_LOCK = 0x454D4C4F  # appenders queue up on PostgreSQL; SQLite's write lock does the same
 _MANY = 500  # values in one IN (…)
 
-Renew = Callable[[], SigningKey]
+Renew = Callable[[VerifyKey], SigningKey]
 
 
 class SqlLog:
@@ -38,9 +40,8 @@ class SqlLog:
     ) -> None:
         self._connection = connection
         self._clock = clock
-        self._signers: tuple[SigningKey, ...] = (
-            key,
-        )  # the key in force first; then the one that hands over to it
+        # The key in force first; then the one that hands over to it.
+        self._signers: tuple[SigningKey, ...] = (key,)
         self._renew = renew
         self._edge: Edge | None = None
         self._nodes: TileNodes | None = None
@@ -122,15 +123,14 @@ class SqlLog:
 
     def _check_key(self) -> None:
         """Nothing may be signed with a key that was rotated away, or with another house's."""
-        rotated = self.entries(kinds={rotation.KIND}, newest_first=True, limit=1)
-        if rotated and rotated[0].body["new"] != str(self._signers[0].verify_key) and self._renew:
-            self._signers = (self._renew(),)
+        named = rotation.key_in_force(self)
+        if self._renew and named not in (None, self._signers[0].verify_key):
+            self._signers = (self._renew(named),)
         ours = self._signers[0].verify_key
         note = self._newest_note()
-        if (rotated and rotated[0].body["new"] != str(ours)) or (note and not _signed_by(note, ours)):
+        if named not in (None, ours) or (note and not _signed_by(note, ours)):
             raise WrongKey(
-                f"The key {ours} is not the one that signs this record"
-                + (f" since entry {rotated[0].seq}." if rotated else "."),
+                f"The key {ours} does not sign this record (any more).",
                 next_step="Restore the house's own record.key, or give the new one to this process too.",
             )
 
@@ -246,6 +246,26 @@ class SqlLog:
         lines = sa.select(table.c.line).where(table.c.size == size).order_by(table.c.witness)
         return note + "".join(f"{line}\n" for line in self._connection.execute(lines).scalars())
 
+    def cosigned_checkpoint(self) -> str | None:
+        """Return the newest signed note that a witness cosigned."""
+        newest = sa.select(sa.func.max(tables.cosignature.c.size)).scalar_subquery()
+        query = sa.select(tables.checkpoint.c.note).where(tables.checkpoint.c.size == newest)
+        note = self._connection.execute(query).scalar()
+        return None if note is None else self._with_cosignatures(str(note))
+
+    def cosigned_size(self, witness: str) -> int:
+        """Return the size of the newest checkpoint that *witness* cosigned, or 0."""
+        table = tables.cosignature
+        newest = sa.select(sa.func.max(table.c.size)).where(table.c.witness == witness)
+        return self._connection.execute(newest).scalar() or 0
+
+    def cosign(self, size: int, witness: str, line: str) -> None:
+        """Keep the cosignature of *witness* below the checkpoint of *size*; a second one is passed over."""
+        if self.cosigned_size(witness) < size:
+            self._connection.execute(
+                tables.cosignature.insert(), {"size": size, "witness": witness, "line": line}
+            )
+
     def rows(self, begin: int = 0) -> Iterator[bytes]:
         """Yield the logged bytes of every entry from *begin* on, a page at a time."""
         query = sa.select(tables.entry.c.data).where(tables.entry.c.seq >= begin).order_by(tables.entry.c.seq)
@@ -257,6 +277,10 @@ class SqlLog:
         yield from self._connection.execute(
             sa.select(tables.checkpoint.c.note).order_by(tables.checkpoint.c.size)
         ).scalars()
+
+    def audit(self, witnesses: Iterable[Witness] = ()) -> Iterator[Finding]:
+        """Yield every row that says something else than what was logged; `verify_log` checks the bytes."""
+        return audit(self._connection, witnesses)
 
 
 def _signed_by(note: str, key: VerifyKey) -> bool:

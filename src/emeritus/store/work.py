@@ -9,7 +9,7 @@ from attrs import frozen
 
 from emeritus.core.clock import Clock
 from emeritus.process.ports import Failure, Failures, Stretches
-from emeritus.record import SigningKey
+from emeritus.record import SigningKey, VerifyKey
 from emeritus.store import tables
 from emeritus.store.access import SqlKeys, SqlUsage
 from emeritus.store.database import transaction
@@ -49,10 +49,10 @@ class SqlWorks:
         self._ask_for = ask_for
         self._renew_from = renew
 
-    def _renew(self) -> SigningKey:
+    def _renew(self, expected: VerifyKey) -> SigningKey:
         """Read the key again: another process rotated it."""
         if self._renew_from is not None:
-            self.key = self._renew_from()
+            self.key = self._renew_from(expected)
         return self.key
 
     @contextmanager

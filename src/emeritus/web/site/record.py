@@ -1,6 +1,5 @@
 """The record: its entries in plain words, their bytes and proofs, its checkpoint and its key."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,13 +9,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from emeritus.core.errors import InvalidInput
+from emeritus.core.errors import IntegrityError, InvalidInput
 from emeritus.core.people import Actor
 from emeritus.record import Checkpoint, Entry, Log, merkle
+from emeritus.record.rotation import KIND, first_key
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.pages.text import amount
+from emeritus.web.site import tiles
 from emeritus.web.site.names import named
 from emeritus.web.site.telling import tell
+from emeritus.web.site.tiles import OPEN, as_json, base64_of, number
 
 PAGE = 40
 MOST = 1000
@@ -50,7 +52,7 @@ class Proof:
 
     @property
     def root(self) -> str:
-        return _b64(self.checkpoint.root)
+        return base64_of(self.checkpoint.root)
 
 
 @frozen
@@ -64,8 +66,24 @@ class EntryPage:
     size: int
 
 
-def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+@frozen
+class Held:
+    """A key that signs, or signed: from which entry on, why, and whether the one before it handed over."""
+
+    key: str
+    since: int
+    reason: str = ""
+    handed_over: bool = True
+
+
+def held_keys(log: Log, now: str) -> list[Held]:
+    """Return the keys of the record, the first one first; *now* is the one in force where it names none."""
+    first = first_key(log)
+    rotated = [
+        Held(entry.body["new"], entry.seq, entry.body["reason"], not entry.body["lost"])
+        for entry in log.entries(kinds={KIND})
+    ]
+    return [Held(now if first is None else str(first), 0), *rotated]
 
 
 def told(entries: Sequence[Entry]) -> tuple[Told, ...]:
@@ -83,11 +101,26 @@ def record_page(log: Log, before: int | None) -> RecordPage:
     return RecordPage(told(found)[::-1], size, begin or None, newer)
 
 
-def proof(log: Log, entry: Entry) -> Proof:
-    """Return the inclusion proof of *entry* in the log as it is now."""
+def proof(log: Log, entry: Entry, size: int | None = None) -> Proof:
+    """Return the inclusion proof of *entry* in the log as it is now, or as it was at *size*.
+
+    Raises:
+        InvalidInput: the log of *size* does not have the entry, or there are not that many.
+    """
     checkpoint = log.checkpoint()
+    if size is not None:
+        if not entry.seq < size <= checkpoint.size:
+            raise InvalidInput(
+                f"The first {size} entries do not include entry {entry.seq}, or are not all there yet.",
+                next_step=f"Ask for a size from {entry.seq + 1} to {checkpoint.size}.",
+            )
+        checkpoint = Checkpoint(checkpoint.origin, size, merkle.root(log, size))
+    if entry.seq >= checkpoint.size:
+        raise IntegrityError(
+            f"Nobody signed for entry {entry.seq}.", next_step="Run `emeritus record verify` on the house."
+        )
     path = merkle.inclusion(log, entry.seq, checkpoint.size)
-    return Proof(_b64(entry.leaf), checkpoint, tuple(_b64(part) for part in path))
+    return Proof(base64_of(entry.leaf), checkpoint, tuple(base64_of(part) for part in path))
 
 
 def entry_page(log: Log, seq: int) -> EntryPage:
@@ -125,15 +158,6 @@ def _written(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1)
 
 
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise InvalidInput(
-            f"{text[:40]!r} is no place on the record.", next_step=f"Give {name} as a whole number, from 0."
-        )
-    return int(text)
-
-
 @frozen
 class RecordPages:
     """The endpoints."""
@@ -141,11 +165,13 @@ class RecordPages:
     house: House
 
     def newest(self, request: Request) -> Response:
-        before = _number(request, "before", 0) if "before" in request.query_params else None
+        before = number(request, "before", 0) if "before" in request.query_params else None
         with self.house.parts.read() as work:
             around, view = frame(work.log), record_page(work.log, before)
+            keys = held_keys(work.log, self.house.parts.verify_key)
+            witnessed = work.log.cosigned_checkpoint() is not None
         return self.house.page(
-            request, "record.html", around, {"view": view, "key": self.house.parts.verify_key}
+            request, "record.html", around, {"view": view, "keys": keys, "witnessed": witnessed}
         )
 
     def one(self, request: Request) -> Response:
@@ -154,36 +180,38 @@ class RecordPages:
         return self.house.page(request, "entry.html", around, {"view": view})
 
     def proof(self, request: Request) -> Response:
+        wanted = number(request, "size", 0) if "size" in request.query_params else None
         with self.house.parts.read() as work:
             entry = work.log.get(request.path_params["seq"])
-            shown = proof(work.log, entry)
+            shown = proof(work.log, entry, wanted)
             note = work.log.signed_checkpoint()
         body: dict[str, Any] = {
             "seq": entry.seq,
-            "entry": _b64(entry.data),
+            "entry": base64_of(entry.data),
             "leaf": shown.leaf,
             "size": shown.checkpoint.size,
             "path": list(shown.path),
             "root": shown.root,
-            "checkpoint": note,
         }
-        return Response(json.dumps(body, indent=1) + "\n", media_type="application/json")
-
-    def checkpoint(self, _: Request) -> Response:
-        with self.house.parts.read() as work:
-            note = work.log.signed_checkpoint()
-        return PlainTextResponse(note)
+        return as_json(body if wanted is not None else {**body, "checkpoint": note})
 
     def key(self, _: Request) -> Response:
-        return PlainTextResponse(self.house.parts.verify_key + "\n")
+        return PlainTextResponse(f"{self._keys()[-1].key}\n", headers=OPEN)
+
+    def keys(self, _: Request) -> Response:
+        return PlainTextResponse("".join(f"{held.key}\n" for held in self._keys()), headers=OPEN)
+
+    def _keys(self) -> list[Held]:
+        with self.house.parts.read() as work:
+            return held_keys(work.log, self.house.parts.verify_key)
 
     def entries(self, request: Request) -> Response:
-        begin = _number(request, "from", 0)
+        begin = number(request, "from", 0)
         with self.house.parts.read() as work:
             size = work.log.size()
-            end = min(_number(request, "to", begin + MOST), size, begin + MOST)
+            end = min(number(request, "to", begin + MOST), size, begin + MOST)
             found = work.log.entries(begin=begin, limit=end - begin) if end > begin else ()
-        headers = {"x-record-size": str(size)}
+        headers = {"x-record-size": str(size), **OPEN}
         if end < size:
             headers["link"] = f'</record/entries?from={end}>; rel="next"'
         data = b"".join(entry.data + b"\n" for entry in found)
@@ -194,8 +222,9 @@ def routes(house: House) -> list[Route]:
     pages = RecordPages(house)
     return [
         Route("/record", pages.newest),
-        Route("/record/checkpoint", pages.checkpoint),
+        *tiles.routes(house),
         Route("/record/key", pages.key),
+        Route("/record/keys", pages.keys),
         Route("/record/entries", pages.entries),
         Route("/record/{seq:int}", pages.one),
         Route("/record/{seq:int}/proof", pages.proof),

@@ -104,6 +104,10 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         f"{'Showed that a commitment was kept' if b['kept'] else 'Noted how a commitment stands'}: {b['what']}"
     ),
     "aftercare.decided": _aftercare,
+    "record_key.rotated": lambda b: (
+        ("Replaced the lost key of the record." if b["lost"] else "Handed the record over to a new key.")
+        + f" {b['reason']}"
+    ),
     "regime.adopted": lambda b: f"Adopted the regime {b['name']}, which says how essays are prompted.",
     "essay.drafted": lambda b: (
         f"Wrote essay {b['number']} (attempt {b['attempt']}), by the regime {b['regime']}."
