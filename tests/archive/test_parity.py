@@ -16,6 +16,7 @@ from emeritus.archive.errors import (
     ObjectMissing,
     ParityDamaged,
 )
+from emeritus.archive.fakes import FakeTensor, safetensors_bytes
 from emeritus.archive.objects import object_path
 from emeritus.archive.parity import Rebuild, is_current, open_parity, parity_path, protect
 from emeritus.archive.parity_code import Code, lost_rows, parity_rows
@@ -25,10 +26,12 @@ SIZES = (90, 700, 30_000, 450_000, 4_300_000)
 
 def kept(size: int, tmp_path, seed: int = 0) -> tuple[MemoryBlobs, str]:
     """A store with one object of *size* random bytes, and its parity."""
-    path = tmp_path / f"{size}.bin"
-    path.write_bytes(random.Random(seed + size).randbytes(size))
+    path = tmp_path / f"{size}.safetensors"
+    data = random.Random(seed + size).randbytes(size)
+    path.write_bytes(safetensors_bytes([FakeTensor("a", "U8", (size,), data)]))
     blobs = MemoryBlobs()
-    (digest,) = ingest(inspect(path), "m", blobs, sign=lambda data: data[:8]).manifest.objects
+    objects = ingest(inspect(path), "m", blobs, sign=lambda data: data[:8]).manifest.objects
+    (digest,) = [each for each, length in objects.items() if length == size]
     protect(blobs, [digest])
     return blobs, digest
 

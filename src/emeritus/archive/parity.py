@@ -6,6 +6,7 @@ for piece in Rebuild(blobs, path): ...           # the blob as it was written, o
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import attrs
@@ -17,26 +18,28 @@ from emeritus.archive.errors import (
     BeyondRepair,
     BlobMissing,
     BlobUnreadable,
-    ObjectDamaged,
-    ParityDamaged,
 )
-from emeritus.archive.objects import object_path
+from emeritus.archive.objects import damaged, missing, object_path
 from emeritus.archive.parity_code import Code, Rows, lost_rows, parity_rows
 from emeritus.archive.parity_file import (
     FOLDER,
+    MAX_HEAD,
     Head,
     ParityFile,
     Segment,
     block_digests,
-    damaged,
     ends,
     patient_read,
 )
+from emeritus.archive.parity_file import (
+    damaged as parity_damaged,
+)
 from emeritus.archive.ports import Blobs, Bytes, Progress, Put, Read, quiet
-from emeritus.archive.scrub_object import StoredFrames, missing
+from emeritus.archive.scrub_object import StoredFrames
 
 DEFAULT = Code(data=100, parity=8)
 _TOGETHER = 64
+_AT_ONCE = 8
 
 
 @frozen
@@ -65,8 +68,11 @@ def protect(
         ObjectDamaged, ObjectMissing: for an object that is not sound; it has to be repaired first.
     """
     wanted = sorted(set(digests))
-    new, done = [], 0
-    sizes = {digest: _size(blobs, digest) for digest in wanted if not is_current(blobs, digest)}
+    new: list[str] = []
+    done = 0
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="archive-look") as pool:
+        looks = zip(wanted, pool.map(partial(_unprotected_size, blobs), wanted), strict=True)
+        sizes = {digest: size for digest, size in looks if size is not None}
     total = sum(sizes.values())
     for start in range(0, len(sizes), _TOGETHER):
         some = list(sizes)[start : start + _TOGETHER]
@@ -84,10 +90,21 @@ def protect(
 
 def is_current(blobs: Blobs, digest: str) -> bool:
     """Tell whether an object has parity of its stored length; `scrub` compares more than that."""
+    return _unprotected_size(blobs, digest) is None
+
+
+def _unprotected_size(blobs: Blobs, digest: str) -> int | None:
+    """Return the stored length of an object that needs parity; None when it has it."""
     try:
-        return open_parity(blobs, digest).head.size == blobs.size(object_path(digest))
-    except (BlobMissing, ParityDamaged):
-        return False
+        size = blobs.size(object_path(digest))
+    except BlobMissing:
+        raise missing(digest) from None
+    try:
+        first, _ = blobs.peek(parity_path(digest), MAX_HEAD)
+    except (BlobMissing, BlobUnreadable):
+        return size
+    head = Head.parse(first)
+    return None if head is not None and (head.path, head.size) == (object_path(digest), size) else size
 
 
 def open_parity(blobs: Blobs, digest: str) -> ParityFile:
@@ -95,15 +112,8 @@ def open_parity(blobs: Blobs, digest: str) -> ParityFile:
     path = parity_path(digest)
     found = ParityFile.parse(partial(blobs.get_range, path), blobs.size(path), path)
     if found.head.path != object_path(digest):
-        raise damaged(path, f"it is of {found.head.path[:100]}")
+        raise parity_damaged(path, f"it is of {found.head.path[:100]}")
     return found
-
-
-def _size(blobs: Blobs, digest: str) -> int:
-    try:
-        return blobs.size(object_path(digest))
-    except BlobMissing:
-        raise missing(digest) from None
 
 
 def _put(blobs: Blobs, digest: str, code: Code) -> Put:
@@ -114,7 +124,7 @@ def _check(read: Read, size: int) -> None:
     written = ParityFile.parse(read, size, FOLDER)
     wrong = written.wrong()
     if wrong is not None:
-        raise damaged(written.path, wrong)
+        raise parity_damaged(written.path, wrong)
 
 
 def _coded(blobs: Blobs, digest: str, code: Code) -> Iterator[Bytes]:
@@ -128,7 +138,7 @@ def _coded(blobs: Blobs, digest: str, code: Code) -> Iterator[Bytes]:
         try:
             data = blobs.get_range(path, segment.start, segment.end)
         except BlobUnreadable as why:
-            raise _damaged(digest, why.sentence) from why
+            raise damaged(digest, why.sentence) from why
         passing.update(data)
         whole.update(data)
         rows.append(parity_rows(code, np.frombuffer(data, np.uint8), segment.width))
@@ -228,10 +238,3 @@ class Rebuild:
             f"The object {self._digest} cannot be repaired from its parity: {why}.",
             next_step="Repair it from a replica (--from URL), or archive its model again from the source.",
         )
-
-
-def _damaged(digest: str, wrong: str) -> ObjectDamaged:
-    return ObjectDamaged(
-        f"The object {digest} is damaged: {wrong.rstrip('.')}.",
-        next_step="Repair it first: `emeritus archive repair --all`.",
-    )

@@ -29,7 +29,7 @@ DIGEST = 8
 
 _LENGTH = struct.Struct("<I")
 _CHECKSUM = 32
-_MAX_HEAD = 4096
+MAX_HEAD = 4096
 _MAX_SIZE = 1 << 40
 
 
@@ -53,6 +53,17 @@ class Segment:
         return -(-(self.end - self.start) // self.block)
 
 
+class _Fields(msgspec.Struct, forbid_unknown_fields=True):
+    version: int
+    path: str
+    size: int
+    blake3: str
+    block: int
+    data: int
+    parity: int
+    stripes: int
+
+
 @frozen(slots=False)
 class Head:
     """What a parity file says of itself. *path*: the blob it is of, with its length and BLAKE3 as stored."""
@@ -69,6 +80,29 @@ class Head:
         """Choose the block's length for a blob of *size* bytes."""
         block = LARGE_BLOCK if size >= LARGE else SMALL_BLOCK
         return cls(path, size, digest, block, code, ROW // block)
+
+    @classmethod
+    def parse(cls, first: bytes) -> "Head | None":
+        """Read what a parity file begins with; None when it is no sound head."""
+        at = len(MAGIC) + _LENGTH.size
+        if len(first) < at or not first.startswith(MAGIC):
+            return None
+        (length,) = _LENGTH.unpack_from(first, len(MAGIC))
+        end = at + length
+        if end + _CHECKSUM > len(first) or blake3(first[:end]).digest() != first[end : end + _CHECKSUM]:
+            return None
+        try:
+            told = msgspec.json.decode(first[at:end], type=_Fields)
+            code = Code(told.data, told.parity)
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+            return None
+        possible = (
+            told.version == VERSION
+            and 1 <= told.size <= _MAX_SIZE
+            and told.block in (SMALL_BLOCK, LARGE_BLOCK)
+            and 1 <= told.stripes <= ROW // told.block
+        )
+        return cls(told.path, told.size, told.blake3, told.block, code, told.stripes) if possible else None
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -107,17 +141,6 @@ class Head:
         return head + blake3(head).digest()
 
 
-class _Fields(msgspec.Struct, forbid_unknown_fields=True):
-    version: int
-    path: str
-    size: int
-    blake3: str
-    block: int
-    data: int
-    parity: int
-    stripes: int
-
-
 def block_digests(data: memoryview, block: int) -> Iterator[bytes]:
     """Yield the digest of each block of *data*; the last block may be short."""
     for start in range(0, len(data), block):
@@ -144,7 +167,7 @@ class ParityFile:
     def parse(cls, read: Read, size: int, path: str) -> "ParityFile":
         """Read a parity file of *size* bytes from whichever of its ends is sound. Raises ParityDamaged."""
         for start in _starts(read, size):
-            head = _head(read, start, size)
+            head = Head.parse(patient_read(read, start, min(size, start + MAX_HEAD), SMALL_BLOCK, size))
             if head is not None:
                 tables = [
                     patient_read(read, at, at + head.digests_size, SMALL_BLOCK, size)
@@ -221,34 +244,6 @@ def _starts(read: Read, size: int) -> Iterator[int]:
         (length,) = _LENGTH.unpack(patient_read(read, size - _LENGTH.size, size, 1, size))
         if 0 < length < size:
             yield size - length
-
-
-def _head(read: Read, start: int, size: int) -> Head | None:
-    """Return the head that begins at *start*; None when there is no sound one."""
-    first = patient_read(read, start, min(size, start + _MAX_HEAD), SMALL_BLOCK, size)
-    at = len(MAGIC) + _LENGTH.size
-    if len(first) < at or not first.startswith(MAGIC):
-        return None
-    (length,) = _LENGTH.unpack_from(first, len(MAGIC))
-    end = at + length
-    if end + _CHECKSUM > len(first) or blake3(first[:end]).digest() != first[end : end + _CHECKSUM]:
-        return None
-    return _decoded(first[at:end])
-
-
-def _decoded(data: bytes) -> Head | None:
-    try:
-        told = msgspec.json.decode(data, type=_Fields)
-        code = Code(told.data, told.parity)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
-        return None
-    possible = (
-        told.version == VERSION
-        and 1 <= told.size <= _MAX_SIZE
-        and told.block in (SMALL_BLOCK, LARGE_BLOCK)
-        and 1 <= told.stripes <= ROW // told.block
-    )
-    return Head(told.path, told.size, told.blake3, told.block, code, told.stripes) if possible else None
 
 
 def damaged(path: str, wrong: str) -> ParityDamaged:

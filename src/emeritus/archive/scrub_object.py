@@ -1,6 +1,5 @@
 """An object's stored bytes, checked as they pass by: nothing is decoded, so that no base is needed."""
 
-import struct
 from collections.abc import Iterator
 from functools import partial
 
@@ -8,15 +7,9 @@ import msgspec
 from attrs import field, frozen
 from blake3 import blake3
 
-from emeritus.archive.errors import BlobMissing, BlobUnreadable, ObjectDamaged, ObjectMissing
-from emeritus.archive.objects import object_path
+from emeritus.archive.errors import BlobMissing, BlobUnreadable
+from emeritus.archive.objects import CHECKSUM, FIRST_READ, LENGTH, MAGIC, ROW, damaged, missing, object_path
 from emeritus.archive.ports import Blobs, Read
-
-_MAGIC = b"EMROBJ\x00\x01"
-_LENGTH = struct.Struct("<I")
-_ROW = struct.Struct("<B3xI16s")
-_CHECKSUM = 32
-_FIRST_READ = 64 << 10
 
 
 class _Header(msgspec.Struct):
@@ -40,46 +33,47 @@ class StoredFrames:
         """Read the header and the table of an object. Raises ObjectMissing, ObjectDamaged."""
         path = object_path(digest)
         try:
-            first, size = blobs.peek(path, _FIRST_READ)
+            first, size = blobs.peek(path, FIRST_READ)
             return cls._parse(first, partial(blobs.get_range, path), size, digest)
         except BlobMissing:
             raise missing(digest) from None
         except BlobUnreadable as why:
-            raise _damaged(digest, why.sentence) from why
+            raise damaged(digest, why.sentence) from why
 
     @classmethod
     def _parse(cls, first: bytes, read: Read, size: int, digest: str) -> "StoredFrames":
-        at = len(_MAGIC) + _LENGTH.size
-        if len(first) < at or not first.startswith(_MAGIC):
-            raise _damaged(digest, "it does not begin as an object does")
-        (length,) = _LENGTH.unpack_from(first, len(_MAGIC))
+        at = len(MAGIC) + LENGTH.size
+        if len(first) < at or not first.startswith(MAGIC):
+            raise damaged(digest, "it does not begin as an object does")
+        (length,) = LENGTH.unpack_from(first, len(MAGIC))
         head = at + length
         try:
             header = msgspec.json.decode(first[at:head], type=_Header)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise _damaged(digest, "its header cannot be read") from None
+            raise damaged(digest, "its header cannot be read") from None
         if header.frame < 1 or header.length < 1:
-            raise _damaged(digest, "its header claims what cannot be")
+            raise damaged(digest, "its header claims what cannot be")
         count = -(-header.length // header.frame)
-        begin = size - _CHECKSUM - count * _ROW.size
+        begin = size - CHECKSUM - count * ROW.size
         if begin < head:
-            raise _damaged(digest, "its table of frames is cut off")
+            raise damaged(digest, "its table of frames is cut off")
         tail = read(begin, size)
-        if blake3(first[:head] + tail[:-_CHECKSUM]).digest() != tail[-_CHECKSUM:]:
-            raise _damaged(digest, "its header or its table of frames was altered")
-        rows = tuple((length, check) for _, length, check in _ROW.iter_unpack(tail[:-_CHECKSUM]))
+        if blake3(first[:head] + tail[:-CHECKSUM]).digest() != tail[-CHECKSUM:]:
+            raise damaged(digest, "its header or its table of frames was altered")
+        rows = tuple((length, check) for _, length, check in ROW.iter_unpack(tail[:-CHECKSUM]))
         if sum(length for length, _ in rows) != begin - head:
-            raise _damaged(digest, "its frames do not fill it")
+            raise damaged(digest, "its frames do not fill it")
         return cls(digest, size, header.base, head, rows)
 
     def passing(self) -> "Passing":
         """Return what checks the stored bytes as they come by."""
         return Passing(self)
 
-    def _runs(self) -> Iterator[tuple[int, bytes | None]]:
+    def runs(self) -> Iterator[tuple[int, bytes | None]]:
+        """Yield lengths of what follows what, with the digest of each payload (None for what is no payload)."""
         yield self._head, None
         yield from self._rows
-        yield len(self._rows) * _ROW.size, None
+        yield len(self._rows) * ROW.size, None
 
 
 class Passing:
@@ -87,7 +81,7 @@ class Passing:
 
     def __init__(self, frames: StoredFrames) -> None:
         self._digest = frames.digest
-        self._runs = frames._runs()  # noqa: SLF001
+        self._runs = frames.runs()
         self._outer = blake3()
         self._rest = b""
         self._number = -1
@@ -113,12 +107,12 @@ class Passing:
     def finish(self) -> None:
         """Say that this was all. Raises ObjectDamaged."""
         if self._left or self._rest != self._outer.digest():
-            raise _damaged(self._digest, "its header or its table of frames was altered")
+            raise damaged(self._digest, "its header or its table of frames was altered")
 
     def _next(self) -> bool:
         """Go to the next run; False when there is none."""
         if self._expected is not None and self._inner.digest()[:16] != self._expected:
-            raise _damaged(self._digest, f"its frame {self._number - 1} was altered")
+            raise damaged(self._digest, f"its frame {self._number - 1} was altered")
         self._expected = None
         run = next(self._runs, None)
         if run is None:
@@ -127,18 +121,3 @@ class Passing:
         self._inner = blake3()
         self._number += 1
         return True
-
-
-def missing(digest: str) -> ObjectMissing:
-    """Say that an object is gone."""
-    return ObjectMissing(
-        f"The object {digest} is missing from the store.",
-        next_step="Repair it from a replica: `emeritus archive repair --all --from URL`.",
-    )
-
-
-def _damaged(digest: str, wrong: str) -> ObjectDamaged:
-    return ObjectDamaged(
-        f"The object {digest} is damaged: {wrong.rstrip('.')}.",
-        next_step="Repair it from its parity or a replica: `emeritus archive repair --all`.",
-    )
