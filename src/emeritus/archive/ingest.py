@@ -12,14 +12,16 @@ from attrs import evolve, field, frozen, mutable
 from blake3 import blake3
 
 import emeritus
-from emeritus.archive import codec, manifest, objects, prune, sketches
+from emeritus.archive import codec, manifest, objects, parity, parity_copy, sketches
 from emeritus.archive.codec import Profile, ordered
 from emeritus.archive.digesting import WINDOW, Piece, digest
 from emeritus.archive.errors import ObjectDamaged, ObjectMissing
 from emeritus.archive.kin import Kin
 from emeritus.archive.manifest import INLINE, FileRecipe, Manifest
 from emeritus.archive.objects import Facts, StoredObject
+from emeritus.archive.parity_code import Code
 from emeritus.archive.ports import Blobs, Progress, Put, Signer, beyond, quiet
+from emeritus.archive.prune import spare
 from emeritus.archive.relatives import Relatives
 from emeritus.archive.sketches import Sketch
 from emeritus.archive.sources import OpenFile, Source, SourceFile, changed
@@ -94,6 +96,7 @@ def ingest(
     base: Manifest | None = None,
     relatives: Relatives | None = None,
     profile: Profile = "dense",
+    code: Code = parity.DEFAULT,
     progress: Progress = quiet,
     threads: int = 2,
 ) -> Stored:
@@ -122,7 +125,7 @@ def ingest(
         sketch for file, recipe in zip(source.files, recipes, strict=True) for sketch in _sketch(file, recipe)
     ]
     source.check_unchanged()
-    sealed = seal(model, recipes, blobs, sign=sign, found=found, relatives=relatives)
+    sealed = seal(model, recipes, blobs, sign=sign, found=found, relatives=relatives, code=code)
     return Stored(
         sealed,
         sealed.digest,
@@ -156,11 +159,13 @@ def seal(
     sign: Signer,
     found: Sequence[Sketch] = (),
     relatives: Relatives | None = None,
+    code: Code = parity.DEFAULT,
     threads: int = 8,
 ) -> Manifest:
     """Sign and store the manifest of *model* made of *recipes*, after a look that every object is there.
 
-    The sketches that were *found* are stored beside it, and put into the index of *relatives*.
+    What its objects are differences from gets parity before, as much as *code* says. The sketches that
+    were *found* are stored beside it, and put into the index of *relatives*.
 
     Raises:
         ObjectMissing: when an object, or the base of one, is not there; nothing was sealed.
@@ -169,7 +174,7 @@ def seal(
     bare = Manifest(model, files, f"emeritus {emeritus.__version__}")
     try:
         sealed = evolve(bare, bases=objects.bases(blobs, bare.objects, threads))
-        if prune.spare(blobs, sealed.closure):  # something may have gone between the two looks
+        if spare(blobs, sealed.closure):  # something may have gone between the two looks
             sealed = evolve(bare, bases=objects.bases(blobs, bare.objects, threads))
     except ObjectMissing as why:
         raise ObjectMissing(
@@ -180,7 +185,9 @@ def seal(
         sketches.keep(sealed, found, blobs)
         if relatives is not None:
             relatives.add(sketches.sketches_path(model, sealed.digest), found)
+    parity.protect(blobs, sealed.bases.values(), code=code)  # law 1: before anything depends on them for good
     manifest.keep(sealed, blobs, sign)
+    parity_copy.copy(blobs, model, sealed.digest)
     return sealed
 
 
