@@ -170,7 +170,7 @@ class _Measure:
         )
 
 
-def _values(dtype: str, data: bytes) -> Array | None:
+def _values(dtype: str, data: bytes) -> "Array | None":
     """Return the numbers that *data* holds; None when it is not known how."""
     if dtype in _FLOATS:
         return np.frombuffer(data, _FLOATS[dtype])

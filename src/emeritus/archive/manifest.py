@@ -152,6 +152,11 @@ class Manifest:
         }
 
     @property
+    def tensors(self) -> tuple[SpanRecipe, ...]:
+        """The tensors of all files, in order."""
+        return tuple(span for file in self.files for span in file.spans if span.kind == "tensor")
+
+    @property
     def closure(self) -> frozenset[str]:
         """Every object that the model needs: its own, and those that they are differences from."""
         return frozenset((*self.objects, *self.bases.values()))

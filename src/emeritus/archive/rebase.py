@@ -48,27 +48,31 @@ def rebase(
     rewritten = before = after = done = 0
     total = sum(manifest.objects.values())
     with ThreadPoolExecutor(max(1, threads), thread_name_prefix="archive-rebase") as pool:
-        for span, digest in _objects(manifest):
+        for span, digest in spans_of(manifest):
             stored = StoredObject.open(blobs, digest)
-            chain = list(_chain(stored))
+            chain = list(chain_of(stored))
             keep = chain[len(chain) - depth :] if len(chain) > depth else chain
             if len(chain) > depth or profile is not None:
                 stored.check(stored.facts, pool)
-                size = _write(stored, span, keep[0] if keep else None, blobs, pool, profile or "dense")
+                size = move(stored, span, keep[0] if keep else None, blobs, pool, profile or "dense")
                 rewritten, before, after = rewritten + 1, before + stored.size, after + size
             done += stored.facts.length
             progress(done, total, span.name or span.kind)
     return Rebased(rewritten, len(manifest.objects), before, after)
 
 
-def _write(
+def move(
     stored: StoredObject,
     span: Span,
     base: StoredObject | None,
     blobs: Blobs,
     pool: ThreadPoolExecutor,
-    profile: Profile,
+    profile: Profile = "dense",
 ) -> int:
+    """Encode an object that was just checked anew, on *base* (of its own chain) or alone; return its size.
+
+    *span* is what it holds. Raises as `rebase` does.
+    """
     facts = stored.facts
 
     def read(start: int, end: int) -> bytes:
@@ -83,7 +87,7 @@ def _write(
     return size
 
 
-def _chain(stored: StoredObject) -> Iterator[StoredObject]:
+def chain_of(stored: StoredObject) -> Iterator[StoredObject]:
     """Yield the bases below an object, the nearest first."""
     below = stored.base
     while below is not None:
@@ -91,8 +95,8 @@ def _chain(stored: StoredObject) -> Iterator[StoredObject]:
         below = below.base
 
 
-def _objects(manifest: Manifest) -> Iterator[tuple[Span, str]]:
-    """Yield each object once, with the span that it is of."""
+def spans_of(manifest: Manifest) -> Iterator[tuple[Span, str]]:
+    """Yield each object of a model once, with the span that it is of."""
     seen: set[str] = set()
     for file in manifest.files:
         for told in file.spans:

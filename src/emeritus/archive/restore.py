@@ -10,6 +10,7 @@ from attrs import frozen
 from blake3 import blake3
 
 from emeritus.archive import objects
+from emeritus.archive.catalogue import stored_sizes
 from emeritus.archive.drafts import Draft, disk_errors, is_regular, sweep
 from emeritus.archive.errors import FileDamaged, TargetOccupied
 from emeritus.archive.flow import flow
@@ -155,12 +156,7 @@ def read_file(
 
 def measure(manifest: Manifest, blobs: Blobs) -> int:
     """Return how many bytes the store holds for the objects of *manifest*; missing ones count nothing."""
-    total = 0
-    for digest in manifest.objects:
-        path = objects.object_path(digest)
-        if blobs.exists(path):
-            total += blobs.size(path)
-    return total
+    return sum(stored_sizes(blobs, manifest.objects).values())
 
 
 def _range(file: FileRecipe, start: int, stop: int, blobs: Blobs, threads: int) -> Iterator[bytes]:
