@@ -1,0 +1,115 @@
+"""Erase: what two people decided because the law demands it is carried out, and is shown to be carried out.
+
+The decision itself stands in `emeritus.registry.erasure`. From its entry on, nobody reaches the weights;
+here they go from the archive, from the cache, and from the shelf of files that were handed out. Words stay.
+"""
+
+import functools
+import shutil
+
+from attrs import frozen
+
+from emeritus.archive import erasure
+from emeritus.archive.erasure import Survey
+from emeritus.archive.shelf import Shelf
+from emeritus.core.errors import Conflict, NotFound
+from emeritus.core.people import SOFTWARE
+from emeritus.process.escrow import escrows
+from emeritus.process.ports import Parts, Work
+from emeritus.process.preserve import source_name
+from emeritus.process.stages import ERASE
+from emeritus.record import Act, Entry
+from emeritus.registry import Model, get_model, require_weights
+
+SHELF = ".shelf"
+"""Where in the cache restored files stand, by their SHA-256."""
+
+
+@frozen
+class Consequence:
+    """What an erasure comes to, and what it cannot reach: copies that were given away, and the source."""
+
+    survey: Survey
+    escrowed: tuple[str, ...]
+    source: str | None
+
+
+def consider(parts: Parts, model_id: str) -> Consequence:
+    """Look what erasing would come to; nothing is changed.
+
+    Raises:
+        WeightsErased: it was decided already. Conflict: there is nothing in the archive.
+    """
+    with parts.work() as work:
+        model = require_weights(get_model(work.log, model_id))
+        away, source = _beyond_reach(work, model_id)
+    if model.manifest is None:
+        raise Conflict(
+            f"The weights of {model.display_name} are not in the archive, so there is nothing to erase.",
+            next_step=f"See where it stands: `emeritus status {model_id}`.",
+        )
+    return Consequence(erasure.survey(model_id, parts.blobs), away, source)
+
+
+def stride(parts: Parts, model_id: str) -> bool:
+    """Carry out an erasure that two people decided, unless that was done.
+
+    Raises:
+        ObjectDamaged, ObjectMissing: something of another model that was built on these weights is not
+            sound, and has to be repaired first.
+    """
+    with parts.work() as work:
+        model = get_model(work.log, model_id)
+        erased = model.erased
+    if erased is None or erased.completed_at is not None:
+        return False
+    _forget_copies(parts, model, erasure.survey(model_id, parts.blobs))
+    found = erasure.erase(model_id, parts.blobs, progress=functools.partial(_tell, parts, model_id))
+    if not erasure.is_gone(model_id, parts.blobs):
+        return True
+    with parts.work() as work:
+        work.private.forget(source_name(model_id))
+        body = {
+            "decision": erased.entry,
+            "manifest": erased.manifest,
+            "rebased": sum(len(each) for each in found.dependents.values()),
+            "kept_for_others": len(found.stays),
+        }
+        key = f"weights.erasure_completed:{model_id}"
+        if work.log.find(key) is None:  # after a kill -9, what is left to do is less than what was done
+            work.log.append(Act("weights.erasure_completed", body, SOFTWARE, model_id, model_id, key))
+    return False
+
+
+def completed(work: Work, model_id: str) -> Entry | None:
+    """Return the entry that says that the archive holds none of the weights any more."""
+    return work.log.find(f"weights.erasure_completed:{model_id}")
+
+
+def beyond_reach(parts: Parts, model_id: str) -> tuple[str, ...]:
+    """Return who was given copies: nobody here can erase those."""
+    with parts.work() as work:
+        return _beyond_reach(work, model_id)[0]
+
+
+def _beyond_reach(work: Work, model_id: str) -> tuple[tuple[str, ...], str | None]:
+    away = tuple(
+        f"{entry.body['recipient'] or 'an escrow without a named recipient'} ({entry.at:%Y-%m-%d}, {entry.body['bag']})"
+        for entry in escrows(work, model_id)
+    )
+    try:
+        source = work.private.get(source_name(model_id))["path"]
+    except NotFound:
+        source = None
+    return away, source
+
+
+def _forget_copies(parts: Parts, model: Model, found: Survey) -> None:
+    shutil.rmtree(parts.cache / model.id, ignore_errors=True)
+    shelf = Shelf(parts.cache / SHELF, 0)
+    for sha256 in found.files:
+        shelf.forget(sha256)
+
+
+def _tell(parts: Parts, model: str, done: int, total: int, what: str) -> None:
+    parts.watch(ERASE, model, done, total, f"erasing {what}")
