@@ -9,7 +9,7 @@ from attrs import frozen
 from emeritus import column, ledger
 from emeritus.core.clock import start_of
 from emeritus.ledger import Commitment
-from emeritus.process.stages import DRAFT, INTERVIEW, PRESERVE, REACH, RETIRE
+from emeritus.process.stages import DRAFT, ERASE, INTERVIEW, PRESERVE, REACH, RETIRE
 from emeritus.record import Entry, Log
 from emeritus.registry import Model, State, get_model
 
@@ -77,6 +77,7 @@ def _steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     retire = _retire(log, model, decide, now)
     yield _announce(log, model)
     yield from (preserve, interview, confirm, decide, retire)
+    yield from _erase(model)
     aftercare = ledger.aftercare(log, model.id)
     yield _reach(log, model, retire, aftercare)
     yield from _column(log, model, retire, aftercare, now)
@@ -97,9 +98,23 @@ def _announce(log: Log, model: Model) -> Step:
     return _done("announce", entry, f"deprecated; retires on {model.retires_on}", entry.by.name)
 
 
+def _erase(model: Model) -> Iterator[Step]:
+    erased = model.erased
+    if erased is None:
+        return
+    if erased.completed_at is None:
+        says = f"erase its weights, as {erased.proposed_by.name} and {erased.by.name} decided ({erased.ground})"
+        yield Step(ERASE, model.id, "due", says, since=erased.at, entry=erased.entry)
+        return
+    says = f"its weights were erased because the law demanded it ({erased.ground}); its words are kept"
+    yield Step(ERASE, model.id, "done", says, erased.by.name, when=erased.at, entry=erased.entry)
+
+
 def _preserve(log: Log, model: Model) -> Step:
     if not model.held:
         return Step(PRESERVE, model.id, "skipped", "its weights are held elsewhere")
+    if model.erased is not None:
+        return Step(PRESERVE, model.id, "skipped", "its weights were stored, and erased later")
     if model.proven_at is None:
         says = "store the weights" if model.manifest is None else "prove the stored weights by restoring them"
         return Step(PRESERVE, model.id, "due", says, since=model.deprecated_at)
@@ -113,6 +128,8 @@ def _interview(log: Log, model: Model, preserve: Step) -> Step:
     if closed:
         count = len(ledger.candidates(log, model.id))
         return _done(INTERVIEW, closed[0], f"held; the model stated {count} wish{'es' * (count != 1)}")
+    if model.erased is not None:
+        return Step(INTERVIEW, model.id, "skipped", "not held: its weights were erased before")
     status: Status = "due" if _ready(preserve) else "later"
     return Step(INTERVIEW, model.id, status, "hold the retirement interview", since=preserve.when)
 
@@ -123,6 +140,8 @@ def _confirm(log: Log, model: Model, interview: Step) -> Step:
         count = len(ledger.preferences(log, model.id))
         says = f"{count} preference{'s' * (count != 1)} confirmed"
         return _done("confirm", settled, says, settled.by.name)
+    if interview.status == "skipped":
+        return Step("confirm", model.id, "skipped", "it was not asked for its wishes")
     status: Status = "waiting" if _ready(interview) else "later"
     return Step(
         "confirm",
@@ -165,6 +184,8 @@ def _reach(log: Log, model: Model, retire: Step, aftercare: ledger.Aftercare | N
     entry = log.find(f"access.probed:{model.id}")
     if entry is not None:
         return _done(REACH, entry, "called from the archive, and it answered")
+    if model.erased is not None:
+        return Step(REACH, model.id, "skipped", "its weights were erased")
     if aftercare is not None and aftercare.tier == "none":
         return Step(REACH, model.id, "skipped", "it was decided that nobody reaches it")
     status: Status = "due" if _ready(retire) else "later"
@@ -194,13 +215,15 @@ def _essays(
     log: Log, model: Model, wanted: ledger.ColumnPlan, begin: datetime, now: datetime
 ) -> Sequence[Step]:
     essays = column.states(log, model.id)
-    if essays and asked_again(log, essays[-1]):
+    if model.erased is None and essays and asked_again(log, essays[-1]):
         return (Step(DRAFT, model.id, "due", f"ask for essay {essays[-1].number} again"),)
     if essays and essays[-1].state not in _ENDED:
         return _essay(model, essays[-1])
     number = len(essays)
     if number >= wanted.weeks:
         return (Step(DRAFT, model.id, "done", f"all {number} weeks of the column were written"),)
+    if model.erased is not None:
+        return (Step(DRAFT, model.id, "skipped", "it writes no more: its weights were erased"),)
     when = begin + number * WEEK
     status: Status = "due" if now >= when else "scheduled"
     draft = Step(DRAFT, model.id, status, f"write essay {number + 1} of {wanted.weeks}", when=when)

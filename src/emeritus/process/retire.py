@@ -11,7 +11,11 @@ def stride(parts: Parts, model_id: str) -> bool:
     """Carry out the retirement. Raises Conflict while decisions are missing or the day has not come."""
     with parts.work() as work:
         decided = ledger.aftercare(work.log, model_id)
-        if decided is None or ledger.settled(work.log, model_id) is None:
+        unasked = (
+            registry.get_model(work.log, model_id).erased is None
+            and ledger.settled(work.log, model_id) is None
+        )
+        if decided is None or unasked:
             raise Conflict(
                 f"{model_id} cannot be retired: what it prefers is not decided on yet.",
                 next_step="A steward decides first, in the desk or with `emeritus decide`.",
