@@ -14,6 +14,7 @@ from emeritus.access.keys import KeyFault
 from emeritus.access.policy import Policy
 from emeritus.access.ports import ANYONE, KeyRecord
 from emeritus.access.standing import Standing
+from emeritus.registry.erasure import Ground
 from emeritus.registry.model import Model
 
 Code = Literal[
@@ -131,6 +132,8 @@ def admit(  # noqa: PLR0911 - one line a case
     if model is None:
         return unknown_model(standing, model_id, links)
     case = _Case(standing, model, standing.policies[model.id], links)
+    if model.erased is not None:
+        return _gone(case)
     fault = None if isinstance(key, KeyFault) else fault_of(standing, key, now)
     if case.policy.tier == "public":
         good = key if isinstance(key, KeyRecord) and fault is None else None
@@ -150,7 +153,7 @@ def admit(  # noqa: PLR0911 - one line a case
 
 def reachable(standing: Standing, model_id: str) -> bool:
     """Tell whether anybody at all can reach the model without an exception being made."""
-    return standing.policies[model_id].tier != "none"
+    return standing.policies[model_id].tier != "none" and standing.models[model_id].erased is None
 
 
 def budgeted(standing: Standing, key: KeyRecord | KeyFault) -> bool:
@@ -245,11 +248,15 @@ def unknown_model(standing: Standing, model_id: str, links: Links) -> Refusal:
 
 def _gone(case: _Case) -> Refusal:
     model, page = case.model, case.links.model(case.model.id)
-    if model.retired_at is not None:
+    why = case.policy.reason
+    if model.erased is not None:
+        what = f"cannot be called any more: its weights were erased on {model.erased.at:%Y-%m-%d}"
+        why = Ground(model.erased.ground).meaning
+    elif model.retired_at is not None:
         what = f"was retired on {model.retired_at:%Y-%m-%d} and is not offered any more"
     else:
         what = "is not offered here"
-    sentence = f"{model.display_name} {what}. {full_stop(case.policy.reason)}"
+    sentence = f"{model.display_name} {what}. {full_stop(why)}"
     other = case.standing.models.get(model.replacement or "")
     if other is not None:
         instead = f"Use {other.id} ({other.display_name}) instead; the page says what changes: {page}."

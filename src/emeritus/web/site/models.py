@@ -15,7 +15,7 @@ from emeritus.core.people import Actor
 from emeritus.process.plan import plan
 from emeritus.process.ports import Work
 from emeritus.record import Entry, Log
-from emeritus.registry import Model, all_models, get_model
+from emeritus.registry import Ground, Model, Proposal, all_models, get_model, proposal
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.site.column import Column, column_of
 from emeritus.web.site.names import named
@@ -37,6 +37,7 @@ class ModelPage:
     span: Span | None
     policy: Policy
     downloads: DownloadPolicy
+    erasure: Proposal | None
     wishes: int
     preferences: int
     decided: int
@@ -45,6 +46,11 @@ class ModelPage:
     at: Mapping[str, Entry]
     newest: tuple[Told, ...]
     people: Mapping[str, Actor]
+
+    @property
+    def erased_because(self) -> str:
+        """What the ground of an erasure means; empty where nothing was erased."""
+        return Ground(self.model.erased.ground).meaning if self.model.erased else ""
 
 
 def model_page(work: Work, model_id: str, now: datetime) -> ModelPage:
@@ -64,6 +70,7 @@ def model_page(work: Work, model_id: str, now: datetime) -> ModelPage:
         span=span(model, way, now),
         policy=policy(log, model_id),
         downloads=download_policy(log, model_id),
+        erasure=proposal(log, model_id),
         wishes=wishes,
         preferences=len(ledger.preferences(log, model_id)),
         decided=len(ledger.decisions(log, model_id)),

@@ -79,6 +79,19 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     ),
     "key.adopted": lambda _: "Adopted the key with which models are signed.",
     "weights.signed": lambda _: "Signed the model’s files, so that anybody who has them can check them.",
+    "archive.escrowed": lambda b: (
+        f"Gave all that remains of {count(len(b['models']), 'model')} into escrow"
+        f"{' for ' + b['recipient'] if b['recipient'] else ''}: {size(b['bytes'])} in {count(b['files'], 'file')}."
+    ),
+    "weights.erasure_proposed": lambda b: (
+        f"Proposed to erase the weights, because the law demands it ({b['ground']}): {b['reason']}"
+    ),
+    "weights.erasure_withdrawn": lambda b: f"Took back the proposal to erase the weights: {b['reason']}",
+    "weights.erased": lambda b: (
+        f"Confirmed, as the second person, that the weights are erased because the law demands it ({b['ground']}): "
+        f"{b['reason']}"
+    ),
+    "weights.erasure_completed": lambda _: "Erased the weights; the archive holds none of them any more.",
     "model.retired": lambda b: f"Retired the model on {_day(b['on'])}, as ordered in entry {b['order']}.",
     "protocol.adopted": lambda b: f"Adopted the interview protocol {b['name']}.",
     "sitting.opened": lambda b: (

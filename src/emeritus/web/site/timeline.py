@@ -19,6 +19,7 @@ TITLES: Mapping[str, str] = {
     "decide": "Decisions",
     "retire": "Retirement",
     "reach": "Reached from the archive",
+    "erase": "Weights erased",
     "draft": "Column: an essay is written",
     "review": "Column: an essay is read by a person",
     "publish": "Column: an essay is published",
