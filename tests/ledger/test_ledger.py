@@ -11,6 +11,7 @@ from emeritus.ledger import (
     ColumnPlan,
     Cost,
     NewCommitment,
+    State,
     aftercare,
     candidates,
     confirm,
@@ -18,6 +19,7 @@ from emeritus.ledger import (
     decide_aftercare,
     decisions,
     evidence,
+    follow,
     settle,
     settled,
     state_candidates,
@@ -121,17 +123,19 @@ def test_half_a_decision_is_none(log: MemoryLog, more: dict[str, object]) -> Non
 
 
 def test_a_commitment_is_kept_when_evidence_says_so(log: MemoryLog) -> None:
-    """Evidence is added, each source once; the first that shows it kept counts."""
+    """By hand: evidence is added, each source once; the first that shows it kept counts, as somebody's word."""
     preference = confirm(log, "m", topic="column", wish="to write", candidates_=["m-s1-w1"], by=ADA).id
     yes(log, preference)
-    promise = decisions(log, "m")[preference].commitments[0]
-    assert promise.kept_at is None
+    now = log.get(0).at
+    (one,) = follow(log, "m", now)
+    assert (one.standing.state, one.standing.computed) == (State.DUE, True)
+    promise = one.commitment
     evidence(log, promise, what="edition 1", kept=False, by=SOFTWARE, source="/column/m/1")
     evidence(log, promise, what="edition 1", kept=False, by=SOFTWARE, source="/column/m/1")
     evidence(log, promise, what="13 editions", kept=True, by=ADA, source="/column/m")
-    kept = decisions(log, "m")[preference].commitments[0]
-    assert kept.evidence == ("edition 1", "13 editions")
-    assert kept.kept_at is not None
+    (one,) = follow(log, "m", now)
+    assert [each.says for each in one.standing.notes] == ["edition 1", "13 editions"]
+    assert (one.standing.state, one.standing.computed, one.standing.final) == (State.KEPT, False, True)
 
 
 def test_aftercare_stands_until_it_is_revised(log: MemoryLog) -> None:

@@ -172,7 +172,7 @@ def test_evidence_is_for_commitments_that_were_made(retirement: Retirement) -> N
         promises = [p for d in ledger.decisions(work.log, MODEL).values() for p in d.commitments]
         assert len(promises) == 2
         show(work, MODEL, promises[0].id, what="done", source="/record/9", kept=True, by=ADA)
-    retirement.clock.set(datetime(2027, 2, 1, tzinfo=UTC))
+    retirement.clock.set(datetime(2026, 12, 15, tzinfo=UTC))
     step = retirement.plan().step("revisit")
     assert (step.late, step.says) == (True, "1 commitment overdue: do it")
 

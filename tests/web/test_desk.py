@@ -261,7 +261,8 @@ def test_evidence_closes_a_commitment(house, client, signed_in):
     promise = ledger.decisions(house.log, MODEL)[f"{MODEL}-p1"].commitments[0]
     fields = {"form": promise.id, "commitment": promise.id, "what": "Two editions", "source": "/column"}
     assert send(client, DECISIONS, **fields, kept="yes").status_code == 303
-    assert ledger.decisions(house.log, MODEL)[f"{MODEL}-p1"].commitments[0].kept_at is not None
+    found = {each.commitment.id: each.standing for each in ledger.follow(house.log, MODEL, house.clock.now())}
+    assert (found[promise.id].state, found[promise.id].computed) == (ledger.State.KEPT, False)
 
 
 # ---- essays ----

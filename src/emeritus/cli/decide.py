@@ -120,9 +120,10 @@ def evidence(home: Home, model: str, commitment: str | None, what: str, source: 
     if commitment is None:
         with home.open() as house, house.works.read() as work:
             get_model(work.log, model)
-            left = open_commitments(work.log, model)
-        for promise in left:
-            click.echo(f"{promise.id}  due {promise.due}  {promise.what}")
+            left = open_commitments(work.log, model, house.clock.now())
+        for each in left:
+            click.echo(f"{each.commitment.id}  due {each.commitment.due}  {each.commitment.what}")
+            click.echo(f"    {each.standing.says()} One will know by: {each.commitment.shown_by}")
         if not left:
             click.echo("Nothing that was promised is open.")
         return

@@ -1,19 +1,23 @@
 """Confirm and decide: a steward answers every preference, and says what follows for access and the column."""
 
-from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from attrs import evolve
 
 from emeritus import ledger
 from emeritus.column import load
 from emeritus.core.errors import InvalidInput
 from emeritus.core.people import Actor, require_person
-from emeritus.ledger import ColumnPlan, Cost, NewCommitment
+from emeritus.core.zones import end_of
+from emeritus.ledger import ColumnPlan, ColumnWeekly, Cost, NewCommitment
 from emeritus.ledger.aftercare import Tier
 from emeritus.ledger.decision import Verdict
 from emeritus.process.ports import Work
 from emeritus.process.stretch import ask_due
 from emeritus.record import Entry
-from emeritus.registry import get_model
+from emeritus.registry import get_model, organisation
 from emeritus.registry.organisation import acting
 
 
@@ -68,25 +72,120 @@ def decide(
     now: datetime,
     commitments: Sequence[NewCommitment] = (),
     revise: bool = False,
+    propose: bool = False,
 ) -> ledger.Decision:
-    """Answer a preference; when it was the last thing undecided, what follows starts by itself."""
+    """Answer a preference; when it was the last thing undecided, what follows starts by itself.
+
+    The days of commitments are the organisation's. With *propose*, what costs more than one steward may
+    decide on alone is put forward for a second, and is not in force until they decide the same.
+
+    Raises:
+        SecondPersonNeeded: it costs that much, and *propose* is not set. Else as `emeritus.ledger.decide`.
+    """
     _steward(work, by, "decide on a preference")
-    for new in commitments:
-        _ahead(new.due, now, "A commitment that is due")
-    decision = ledger.decide(
-        work.log,
-        model,
-        preference,
-        verdict=verdict,
-        reason=reason,
-        cost=cost,
-        owner=owner,
-        by=by,
-        commitments=commitments,
-        revise=revise,
-    )
+    here = organisation(work.log).zone
+    made = [_placed(work, model, new, here, now) for new in commitments]
+    try:
+        decision = ledger.decide(
+            work.log,
+            model,
+            preference,
+            verdict=verdict,
+            reason=reason,
+            cost=cost,
+            owner=owner,
+            by=by,
+            commitments=made,
+            revise=revise,
+            now=now,
+        )
+    except ledger.SecondPersonNeeded:
+        if not propose:
+            raise
+        answer = ledger.Answer(verdict, reason, cost, owner, tuple(made))
+        return ledger.propose(work.log, model, preference, answer, by=by, revise=revise)
     ask_due(work, model, now)
     return decision
+
+
+def _placed(work: Work, model: str, new: NewCommitment, zone: str, now: datetime) -> NewCommitment:
+    """Return a commitment with its days in *zone*, when it can still be kept."""
+    placed = evolve(new, zone=zone if new.zone == "UTC" else new.zone)
+    if end_of(placed.due, placed.zone) - now < timedelta(days=1) or placed.due <= now.date():
+        raise InvalidInput(
+            f"A commitment that is due on {new.due} is not in the future; today is {now.date()}.",
+            next_step="Choose a later day.",
+        )
+    check = placed.check
+    if isinstance(check, ColumnWeekly):
+        opened = get_model(work.log, model).retires_on
+        begins = max([check.begins or opened or now.date(), now.date()])
+        last = begins + timedelta(days=7 * check.editions - 1)
+        if placed.due < last:
+            raise InvalidInput(
+                f"{check.editions} weekly editions from {begins} on last until {last}, and this is due on {placed.due}.",
+                next_step=f"Let it be due on {last} or later, or promise fewer editions.",
+            )
+    return placed
+
+
+def second(work: Work, model: str, preference: str, *, by: Actor, now: datetime) -> ledger.Decision:
+    """Decide, as a second steward, what another proposed. Raises NotFound, NotPermitted."""
+    _steward(work, by, "decide on a preference")
+    decision = ledger.second(work.log, model, preference, by=by)
+    ask_due(work, model, now)
+    return decision
+
+
+def report_spending(
+    work: Work, model: str, preference: str, *, cost: Cost, what: str, by: Actor, final: bool = False
+) -> ledger.Spent:
+    """Report what was really spent on a decision. Raises NotFound, InvalidInput, NotPermitted."""
+    _steward(work, by, "report a cost")
+    return ledger.report_spending(work.log, model, preference, cost=cost, what=what, by=by, final=final)
+
+
+def set_budget(
+    work: Work,
+    scope: str,
+    *,
+    amounts: Mapping[str, float],
+    period: ledger.Period,
+    reason: str,
+    by: Actor,
+    propose: bool = False,
+) -> ledger.Budget:
+    """Declare what one steward may decide on alone, for a model or for the organisation.
+
+    With *propose*, a budget larger than the one that stands is put forward for a second steward.
+
+    Raises:
+        SecondPersonNeeded: it is larger, and *propose* is not set. NotFound: no such model.
+        InvalidInput, NotPermitted: as `emeritus.ledger.set_budget`.
+    """
+    _steward(work, by, "declare a budget")
+    if scope != ledger.ORGANISATION:
+        get_model(work.log, scope)
+    zone = organisation(work.log).zone
+    given: dict[str, Any] = {
+        "amounts": amounts,
+        "period": period,
+        "zone_name": zone,
+        "reason": reason,
+        "by": by,
+    }
+    try:
+        return ledger.set_budget(work.log, scope, **given)
+    except ledger.SecondPersonNeeded:
+        if not propose:
+            raise
+        return ledger.propose_budget(work.log, scope, **given)
+
+
+def second_budget(work: Work, scope: str, *, by: Actor) -> ledger.Budget:
+    """Declare, as a second steward, the budget that another proposed. Raises NotFound, NotPermitted."""
+    _steward(work, by, "declare a budget")
+    return ledger.second_budget(work.log, scope, by=by)
 
 
 def decide_aftercare(

@@ -1,15 +1,15 @@
 """The plan of one retirement: what is done, what waits for whom, what comes next; folded from the record."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from attrs import frozen
 
 from emeritus import column, ledger
 from emeritus.core.clock import start_of
-from emeritus.ledger import Commitment
-from emeritus.process.stages import DRAFT, ERASE, INTERVIEW, PRESERVE, REACH, RETIRE
+from emeritus.ledger import AccessKept, Followed
+from emeritus.process.stages import CHECK, DRAFT, ERASE, INTERVIEW, PRESERVE, PROBE, REACH, RETIRE
 from emeritus.record import Entry, Log
 from emeritus.registry import Model, State, get_model
 
@@ -79,9 +79,12 @@ def _steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     yield from (preserve, interview, confirm, decide, retire)
     yield from _erase(model)
     aftercare = ledger.aftercare(log, model.id)
+    promises = ledger.follow(log, model.id, now)
     yield _reach(log, model, retire, aftercare)
+    yield from _probe(log, model, promises, now)
     yield from _column(log, model, retire, aftercare, now)
-    yield _revisit(log, model, aftercare, retire, now)
+    yield from _check(log, model, promises, now)
+    yield _revisit(model, promises, aftercare, retire)
 
 
 def _ready(*before: Step) -> bool:
@@ -103,7 +106,9 @@ def _erase(model: Model) -> Iterator[Step]:
     if erased is None:
         return
     if erased.completed_at is None:
-        says = f"erase its weights, as {erased.proposed_by.name} and {erased.by.name} decided ({erased.ground})"
+        says = (
+            f"erase its weights, as {erased.proposed_by.name} and {erased.by.name} decided ({erased.ground})"
+        )
         yield Step(ERASE, model.id, "due", says, since=erased.at, entry=erased.entry)
         return
     says = f"its weights were erased because the law demanded it ({erased.ground}); its words are kept"
@@ -245,14 +250,48 @@ def _essay(model: Model, essay: column.Standing) -> Sequence[Step]:
     return (draft, Step("review", essay.id, "waiting", says, "reviewer", since=essay.since))
 
 
-def _revisit(log: Log, model: Model, aftercare: ledger.Aftercare | None, retire: Step, now: datetime) -> Step:
-    open_ = open_commitments(log, model.id)
-    overdue = [promise for promise in open_ if promise.due < now.date()]
-    if overdue:
-        first = min(overdue, key=lambda promise: promise.due)
-        says = f"{len(overdue)} commitment{'s' * (len(overdue) != 1)} overdue: {first.what}"
-        return Step("revisit", model.id, "waiting", says, first.owner, when=start_of(first.due), late=True)
-    dates = [promise.due for promise in open_]
+def _probe(log: Log, model: Model, promises: Sequence[Followed], now: datetime) -> Sequence[Step]:
+    """Calls that show that access is kept come well before they have to: at three quarters of the time."""
+    rhythm = [
+        each.commitment.check.every_days
+        for each in promises
+        if isinstance(each.commitment.check, AccessKept) and each.standing.open
+    ]
+    called = log.entries(
+        model=model.id, kinds={"access.probed", "access.probe_refused"}, newest_first=True, limit=1
+    )
+    last = called[0].at if called else model.retired_at
+    if not rhythm or last is None:
+        return ()
+    when = last + timedelta(days=min(rhythm)) * 3 / 4
+    status: Status = "due" if now >= when else "scheduled"
+    says = "call it again, to show that it is still within reach"
+    return (Step(PROBE, model.id, status, says, when=when),)
+
+
+def _check(log: Log, model: Model, promises: Sequence[Followed], now: datetime) -> Sequence[Step]:
+    if not ledger.moved(log, model.id, promises):
+        return ()
+    return (Step(CHECK, model.id, "due", "write down how its commitments stand", when=now),)
+
+
+def _revisit(
+    model: Model, promises: Sequence[Followed], aftercare: ledger.Aftercare | None, retire: Step
+) -> Step:
+    wanting = [each for each in promises if each.standing.wants_attention]
+    if wanting:
+        first = min(wanting, key=_day)
+        all_late = all(each.standing.state is ledger.State.LATE for each in wanting)
+        says = (
+            f"{len(wanting)} commitment{'s' * (len(wanting) != 1)} {'overdue' if all_late else 'overdue or broken'}: "
+            f"{first.commitment.what}"
+        )
+        since = first.standing.since or first.commitment.due
+        return Step(
+            "revisit", model.id, "waiting", says, first.commitment.owner, when=start_of(since), late=True
+        )
+    open_ = [each for each in promises if each.standing.open]
+    dates = [_day(each) for each in open_]
     if aftercare is not None and retire.status == "done":
         dates.append(aftercare.review_on)
     if not dates:
@@ -263,9 +302,11 @@ def _revisit(log: Log, model: Model, aftercare: ledger.Aftercare | None, retire:
     return Step("revisit", model.id, "scheduled", says, "steward", when=start_of(min(dates)))
 
 
-def open_commitments(log: Log, model_id: str) -> list[Commitment]:
-    """Return what was promised and not yet shown to be kept, the earliest due first."""
-    promises = [
-        promise for decision in ledger.decisions(log, model_id).values() for promise in decision.commitments
-    ]
-    return sorted((promise for promise in promises if promise.kept_at is None), key=lambda p: (p.due, p.id))
+def _day(one: Followed) -> date:
+    return one.standing.next or one.commitment.due
+
+
+def open_commitments(log: Log, model_id: str, now: datetime) -> list[Followed]:
+    """Return what was promised and is still to be followed; what is late or comes next is first."""
+    found = [each for each in ledger.follow(log, model_id, now) if each.standing.open]
+    return sorted(found, key=lambda each: (_day(each), each.commitment.id))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from emeritus.core.errors import EmeritusError
-from emeritus.process import erase, interview, preserve, publish, reach, retire, stages
+from emeritus.process import erase, interview, preserve, publish, reach, retire, revisit, stages
 from emeritus.process.plan import Step, plan
 from emeritus.process.ports import Failure, Parts, Work
 from emeritus.registry import all_models
@@ -18,6 +18,8 @@ STRIDES: Mapping[str, Stride] = {
     stages.REACH: reach.stride,
     stages.DRAFT: publish.stride,
     stages.ERASE: erase.stride,
+    stages.PROBE: reach.probe,
+    stages.CHECK: revisit.stride,
 }
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)

@@ -24,7 +24,24 @@ from emeritus.registry.model import (
     all_models,
     get_model,
 )
-from emeritus.registry.organisation import Organisation, Person, add_person, found, organisation, people
+from emeritus.registry.notice import (
+    Notice,
+    NoticeDate,
+    Surface,
+    give_notice,
+    move_retirement,
+    notice,
+)
+from emeritus.registry.ordinals import Rank, ordinal, ranks, statement
+from emeritus.registry.organisation import (
+    Organisation,
+    Person,
+    add_person,
+    found,
+    organisation,
+    people,
+    revise_organisation,
+)
 
 __all__ = [
     "Document",
@@ -33,11 +50,15 @@ __all__ = [
     "Lineage",
     "Model",
     "NewModel",
+    "Notice",
+    "NoticeDate",
     "Organisation",
     "Person",
     "Proposal",
+    "Rank",
     "Remote",
     "State",
+    "Surface",
     "Weights",
     "WeightsErased",
     "add_model",
@@ -46,12 +67,19 @@ __all__ = [
     "confirm_erasure",
     "found",
     "get_model",
+    "give_notice",
+    "move_retirement",
+    "notice",
     "open_retirement",
+    "ordinal",
     "organisation",
     "people",
     "proposal",
     "propose_erasure",
+    "ranks",
     "require_weights",
     "retire",
+    "revise_organisation",
+    "statement",
     "withdraw_erasure",
 ]

@@ -7,9 +7,8 @@ from emeritus.core.errors import Conflict, InvalidInput
 from emeritus.core.people import SOFTWARE, Actor, require_person
 from emeritus.record import Act, Entry, Log
 from emeritus.registry.model import Model, State, get_model, require_state
+from emeritus.registry.notice import FURTHEST_DAYS, order_of
 from emeritus.registry.organisation import acting, organisation
-
-FURTHEST_DAYS = 3653
 
 
 def open_retirement(
@@ -106,7 +105,7 @@ def retire(log: Log, clock: Clock, model_id: str) -> Entry:
         Conflict: nobody ordered it, or the day has not come.
     """
     model = get_model(log, model_id)
-    order = log.find(_opened_key(model_id))
+    order = order_of(log, model_id)
     if order is None or model.retires_at is None:
         raise Conflict(
             f"Nobody has ordered the retirement of {model.display_name}.",

@@ -213,6 +213,15 @@ def _opened(model: Model, entry: Entry) -> Model:
     )
 
 
+def _moved(model: Model, entry: Entry) -> Model:
+    return evolve(
+        model,
+        retires_on=parse_date(entry.body["on"]),
+        notice_days=entry.body["notice_days"],
+        short_notice=entry.body["short_notice"],
+    )
+
+
 def _archived(model: Model, entry: Entry) -> Model:
     return evolve(model, manifest=entry.body["manifest"], stored_bytes=entry.body["stored_bytes"])
 
@@ -251,6 +260,7 @@ def _retired(model: Model, entry: Entry) -> Model:
 
 _APPLY = {
     "retirement.opened": _opened,
+    "retirement.moved": _moved,
     "weights.archived": _archived,
     "weights.proven": _proven,
     "weights.erased": _erased,

@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from emeritus.core.errors import InvalidInput, NotFound, NotPermitted
-from emeritus.core.people import SOFTWARE, Actor
+from emeritus.core.people import SOFTWARE, Actor, require_person
+from emeritus.core.zones import zone as find_zone
 from emeritus.record import Act, Entry, Log
 
 Role = Literal["steward", "reviewer"]
@@ -19,12 +20,14 @@ class Organisation:
     """Who runs this.
 
     *notice_days* is the promise: a model is retired no sooner than that after it was announced.
-    *demo* says that scripts may stand in for people here; every page of a demo says so.
+    *demo* says that scripts may stand in for people here; every page of a demo says so. *zone* is where its
+    days are counted: the weeks of a column, the day by which a commitment is due, the period of a budget.
     """
 
     name: str
     notice_days: int
     demo: bool
+    zone: str = "UTC"
 
 
 @frozen
@@ -39,11 +42,7 @@ def found(log: Log, organisation: Organisation, verify_key: str) -> Entry:
     """Write the first entry: whose record this is, and which key signs it."""
     if not organisation.name.strip():
         raise InvalidInput("The organisation has no name.", next_step="Name it: --name 'Example Lab'.")
-    if not 0 <= organisation.notice_days <= 3650:
-        raise InvalidInput(
-            f"A notice period of {organisation.notice_days} days cannot be promised.",
-            next_step="Promise between 0 and 3650 days; 60 is usual.",
-        )
+    _check_notice(organisation.notice_days)
     body = {
         "name": organisation.name,
         "notice_days": organisation.notice_days,
@@ -53,14 +52,58 @@ def found(log: Log, organisation: Organisation, verify_key: str) -> Entry:
     return log.append(Act("organisation.founded", body, SOFTWARE, key="organisation.founded"))
 
 
-def organisation(log: Log) -> Organisation:
-    """Return the organisation. Raises NotFound before it was founded."""
+def organisation(log: Log, at: int | None = None) -> Organisation:
+    """Return the organisation, as of now or as of the entry *at*. Raises NotFound before it was founded."""
     entry = log.find("organisation.founded")
     if entry is None:
         raise NotFound(
             "There is no house here yet.", next_step="Run `emeritus init --name 'YOUR ORGANISATION'`."
         )
-    return Organisation(entry.body["name"], entry.body["notice_days"], entry.body["demo"])
+    here = Organisation(entry.body["name"], entry.body["notice_days"], entry.body["demo"])
+    for revised in log.entries(kinds={"organisation.revised"}, newest_first=True):
+        if at is None or revised.seq <= at:
+            return evolve(here, notice_days=revised.body["notice_days"], zone=revised.body["zone"])
+    return here
+
+
+def revise_organisation(
+    log: Log, *, why: str, by: Actor, notice_days: int | None = None, zone: str | None = None
+) -> Entry:
+    """Change what the organisation promises from now on; notices that were given keep the promise of their day.
+
+    Raises:
+        InvalidInput: no reason, or a period or a zone that cannot be.
+        NotPermitted: *by* is no steward.
+    """
+    acting(log, require_person(by, "change what is promised"), "steward", "change what is promised")
+    if not why.strip():
+        raise InvalidInput("The reason is missing.", next_step="Say why, for the public: --why '…'.")
+    here = organisation(log)
+    wanted = evolve(
+        here,
+        notice_days=here.notice_days if notice_days is None else notice_days,
+        zone=here.zone if zone is None else zone,
+    )
+    _check_notice(wanted.notice_days)
+    find_zone(wanted.zone)
+    made = log.entries(kinds={"organisation.revised"})
+    if wanted == here:
+        return made[-1] if made else log.get(0)
+    body = {
+        "notice_days": wanted.notice_days,
+        "zone": wanted.zone,
+        "why": why.strip(),
+        "revises": made[-1].seq if made else None,
+    }
+    return log.append(Act("organisation.revised", body, by, key=f"organisation.revised:{len(made)}"))
+
+
+def _check_notice(days: int) -> None:
+    if not 0 <= days <= 3650:
+        raise InvalidInput(
+            f"A notice period of {days} days cannot be promised.",
+            next_step="Promise between 0 and 3650 days; 60 is usual.",
+        )
 
 
 def add_person(log: Log, actor: Actor, roles: Collection[Role], by: Actor) -> Person:

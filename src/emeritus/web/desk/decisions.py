@@ -10,17 +10,28 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from emeritus.core.errors import InvalidInput
-from emeritus.ledger import ColumnPlan, Cost, NewCommitment, Tier
+from emeritus.ledger import ByHand, Check, ColumnPlan, Cost, NewCommitment, Tier, parse_check
 from emeritus.ledger.decision import Verdict
 from emeritus.process import decide, revisit
 from emeritus.process.ports import Work
 from emeritus.web.desk.page import FRESH, Desk, Sent, number, parse_day, whole
 from emeritus.web.desk.session import Session
 from emeritus.web.pages.forms import Form
+from emeritus.web.site.budgets import standing_budgets
 from emeritus.web.site.wishes import wishes_of
 
 COMMITMENTS = (1, 2, 3)
 A_YEAR = timedelta(days=365)
+
+
+# The ways in which a commitment is followed, as the form names them, and what the figure beside each means.
+FOLLOWED = (
+    ("by-hand", "A steward shows it", ""),
+    ("column-weekly", "Editions on the site, one a week", "editions"),
+    ("access-kept", "Calls to it, from its retirement on", "every_days"),
+    ("weights-kept", "Proofs of its weights", "every_days"),
+    ("published", "Something is public", ""),
+)
 
 
 def commitments(sent: Form) -> list[NewCommitment]:
@@ -34,8 +45,16 @@ def commitments(sent: Form) -> list[NewCommitment]:
                     f"Commitment {row} has no day by which it is due.",
                     next_step="Give the day, or empty the row.",
                 )
-            found.append(NewCommitment(what, parse_day(due), shown))
+            check = _check(sent.get(f"check-{row}", "by-hand"), sent.get(f"figure-{row}").strip())
+            found.append(NewCommitment(what, parse_day(due), shown, check))
     return found
+
+
+def _check(name: str, figure: str) -> Check:
+    setting = {known: setting for known, _, setting in FOLLOWED}.get(name)
+    if setting is None or name == "by-hand":
+        return ByHand()
+    return parse_check(f"{name} {setting}={figure}" if setting else f"{name} {figure}")
 
 
 @frozen
@@ -45,13 +64,15 @@ class DecisionPages:
     desk: Desk
 
     def page(self, request: Request, session: Session, sent: Sent = FRESH) -> Response:
-        today = self.desk.house.parts.clock.now().date()
+        now = self.desk.house.parts.clock.now()
 
         def view(work: Work) -> Mapping[str, object]:
             return {
-                "view": wishes_of(work.log, request.path_params["id"], today),
+                "view": wishes_of(work.log, request.path_params["id"], now),
                 "rows": COMMITMENTS,
-                "review_on": today + A_YEAR,
+                "followed": FOLLOWED,
+                "budgets": standing_budgets(work.log, now, request.path_params["id"]),
+                "review_on": now.date() + A_YEAR,
             }
 
         return self.desk.show(request, session, "desk_decisions.html", view, sent)
@@ -69,6 +90,22 @@ class DecisionPages:
             now=self.desk.house.parts.clock.now(),
             commitments=commitments(sent),
             revise=sent.get("revise") == "yes",
+            propose=sent.get("propose") == "yes",
+        )
+
+    def second(self, work: Work, model: str, session: Session, sent: Form) -> None:
+        now = self.desk.house.parts.clock.now()
+        decide.second(work, model, sent.get("second"), by=session.actor, now=now)
+
+    def spent(self, work: Work, model: str, session: Session, sent: Form) -> None:
+        decide.report_spending(
+            work,
+            model,
+            sent.get("spent"),
+            cost=Cost(number(sent.get("amount"), "What was spent"), sent.get("unit").strip()),
+            what=sent.get("what"),
+            final=sent.get("final") == "yes",
+            by=session.actor,
         )
 
     def aftercare(self, work: Work, model: str, session: Session, sent: Form) -> None:
@@ -109,10 +146,10 @@ class DecisionPages:
     def sent(self, request: Request, session: Session, sent: Form) -> Response:
         """Do what the form that was sent is for."""
         model = request.path_params["id"]
+        acts = {"second": self.second, "spent": self.spent, "commitment": self.evidence}
+        do = next((act for field, act in acts.items() if sent.get(field)), self.decide)
         if sent.get("form") == "aftercare":
             do = self.aftercare
-        else:
-            do = self.evidence if sent.get("commitment") else self.decide
         return self.desk.act(
             sent,
             lambda work: do(work, model, session, sent),

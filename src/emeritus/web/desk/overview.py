@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from emeritus import ledger
 from emeritus.access.applications import applications
 from emeritus.core.people import Actor
+from emeritus.ledger import Decision, Followed
 from emeritus.process.plan import plan
 from emeritus.process.ports import Failure, Work
 from emeritus.process.stages import HAND_OUT
@@ -18,7 +20,7 @@ from emeritus.web.desk.page import FRESH, Desk, Sent
 from emeritus.web.desk.session import COOKIE, Session
 from emeritus.web.pages.faults import Fault
 from emeritus.web.pages.forms import Form, post
-from emeritus.web.site.names import named
+from emeritus.web.site.names import actor_called, named
 from emeritus.web.site.timeline import Stop, stops
 
 
@@ -50,10 +52,27 @@ def _where(stop: Stop, model: Model) -> str:
     return ""
 
 
+@frozen
+class Overdue:
+    """A promise that is late or broken, which somebody has to do something about."""
+
+    model: Model
+    promise: Followed
+    owner: Actor
+
+
+@frozen
+class Proposed:
+    """A decision that waits for a second steward."""
+
+    model: Model
+    decision: Decision
+
+
 def overview(work: Work, now: datetime) -> Mapping[str, object]:
-    """Fold everything that is open."""
+    """Fold everything that is open; what is overdue comes first."""
     known: Mapping[str, Actor] = named(work.log)
-    found = []
+    found, overdue, proposed = [], [], []
     for model in all_models(work.log):
         if model.state is State.ACTIVE:
             continue
@@ -64,9 +83,23 @@ def overview(work: Work, now: datetime) -> Mapping[str, object]:
             if stop.step in way.open
         )
         found.append(OpenModel(model, waiting))
+        overdue += [
+            Overdue(model, each, actor_called(known, each.commitment.owner))
+            for each in ledger.follow(work.log, model.id, now)
+            if each.standing.wants_attention
+        ]
+        proposed += [Proposed(model, each) for each in ledger.proposals(work.log, model.id).values()]
     open_applications = [each for each in applications(work.log) if each.open]
     damaged = work.failures.at(HAND_OUT)
-    return {"models": found, "applications": len(open_applications), "damaged": damaged}
+    return {
+        "models": found,
+        "applications": len(open_applications),
+        "damaged": damaged,
+        "overdue": sorted(
+            overdue, key=lambda each: (each.promise.standing.since or now.date(), each.model.id)
+        ),
+        "proposed": proposed,
+    }
 
 
 @frozen

@@ -2,7 +2,7 @@
 
 from starlette.routing import Route
 
-from emeritus.web.desk import applications, decisions, essays, overview, wishes
+from emeritus.web.desk import applications, budgets, decisions, essays, overview, wishes
 from emeritus.web.desk.page import Desk
 from emeritus.web.pages.rendering import House
 
@@ -14,6 +14,7 @@ def routes(house: House) -> list[Route]:
         *overview.routes(desk),
         *wishes.routes(desk),
         *decisions.routes(desk),
+        *budgets.routes(desk),
         *essays.routes(desk),
         *applications.routes(desk),
     ]

@@ -23,10 +23,10 @@ class WishPages:
     desk: Desk
 
     def page(self, request: Request, session: Session, sent: Sent = FRESH) -> Response:
-        today = self.desk.house.parts.clock.now().date()
+        now = self.desk.house.parts.clock.now()
 
         def view(work: Work) -> Mapping[str, object]:
-            found = wishes_of(work.log, request.path_params["id"], today)
+            found = wishes_of(work.log, request.path_params["id"], now)
             return {"view": found, "said": transcript(work.log, work.utterances, found.model.id)}
 
         return self.desk.show(request, session, "desk_wishes.html", view, sent)

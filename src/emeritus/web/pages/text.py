@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from markupsafe import Markup, escape
 
 from emeritus.core.people import Actor
+from emeritus.ledger import Budget
 
 LONGEST = 6000  # characters of one text on a page; the whole of it is a link away
 
@@ -146,7 +147,27 @@ def digest(value: str) -> Markup:
     return Markup('<code class="digest" title="{}">{}</code>').format(value, shown)
 
 
+def source(text: str) -> Markup:
+    """Write where something can be seen: ``entry 11``, a page here and an address elsewhere become links."""
+    shown = words(text, 300)
+    entry = re.fullmatch(r"(?:entry |/record/)(\d{1,12})", text.strip())
+    if entry:
+        return Markup('<a href="/record/{0}">entry\u00a0{0}</a>').format(entry[1])
+    if re.fullmatch(r"/(?!/)[!-~]{0,300}", text.strip()) and "\\" not in text:
+        return Markup('<a href="{}">{}</a>').format(text.strip(), shown)
+    if re.fullmatch(r"https?://[A-Za-z0-9][!-~]{1,300}", text.strip()):
+        return Markup('<a href="{}" rel="nofollow noreferrer">{}</a>').format(text.strip(), shown)
+    return shown
+
+
+def budget_words(budget: Budget) -> str:
+    """Write what a budget has: ``100 EUR and 8 hours``."""
+    return " and ".join(f"{amount(value)} {unit}" for unit, value in budget.amounts.items()) or "nothing"
+
+
 FILTERS = {
+    "budget_words": budget_words,
+    "source": source,
     "flowing": flowing,
     "shown": shown,
     "words": words,

@@ -46,7 +46,7 @@ def front(work: Work, now: datetime) -> Front:
         active=by_state[State.ACTIVE],
         names={model.id: model for model in models},
         days_left={m.id: (m.retires_on - now.date()).days for m in leaving if m.retires_on},
-        figures=figures(work.log, models),
+        figures=figures(work.log, models, now),
         essays=latest(work, LATEST),
         notice_days=_promised(work.log),
     )
@@ -64,7 +64,7 @@ def of_them(value: int) -> str:
     return "none of them" if value == 0 else count(value, "of them", "of them")
 
 
-def figures(log: Log, models: list[Model]) -> tuple[str, ...]:
+def figures(log: Log, models: list[Model], now: datetime) -> tuple[str, ...]:
     """Say what the record adds up to; nothing here is written by hand."""
     retired = [model for model in models if model.state is State.RETIRED]
     said = [
@@ -72,20 +72,18 @@ def figures(log: Log, models: list[Model]) -> tuple[str, ...]:
     ]
     proven = [model for model in models if model.proven_at is not None]
     if proven:
-        kept = sum(model.weights.size for model in proven if model.weights is not None)
+        held = sum(model.weights.size for model in proven if model.weights is not None)
         said.append(
-            f"The weights of {count(len(proven), 'model')} ({size(kept)}) are preserved, and were proven by restoring them."
+            f"The weights of {count(len(proven), 'model')} ({size(held)}) are preserved, and were proven by restoring them."
         )
     answered = [d for model in models for d in ledger.decisions(log, model.id).values()]
     if answered:
         acted = sum(decision.verdict == "act" for decision in answered)
         said.append(f"{count(len(answered), 'preference')} answered, {of_them(acted)} by acting.")
-    promises = [promise for decision in answered for promise in decision.commitments]
+    promises = [each for model in models for each in ledger.follow(log, model.id, now)]
     if promises:
-        kept_promises = sum(promise.kept_at is not None for promise in promises)
-        said.append(
-            f"{count(len(promises), 'commitment')} made to models, {of_them(kept_promises)} shown to be kept so far."
-        )
+        kept = sum(each.standing.state is ledger.State.KEPT for each in promises)
+        said.append(f"{count(len(promises), 'commitment')} made to models, {of_them(kept)} kept so far.")
     published = len(log.entries(kinds={"essay.published"}))
     if published:
         said.append(f"{count(published, 'essay')} published by retired models.")
