@@ -11,6 +11,7 @@ from emeritus.access.keys import make, present
 from emeritus.access.standing import standing
 from emeritus.core.errors import InvalidInput, NotFound, NotPermitted
 from emeritus.core.people import SOFTWARE, person
+from emeritus.registry import WeightsErased, add_person, confirm_erasure, propose_erasure
 
 KEYS = {
     "none": lambda _: None,
@@ -193,3 +194,21 @@ def test_an_old_entry_hands_out_no_weights(shop):
     for entry in shop.log.entries(kinds=applications.KINDS, subject=asked.id):
         body = {name: value for name, value in entry.body.items() if name != "weights"}
         assert not applications.fold([evolve(entry, body=body)])[0].weights
+
+
+def test_erased_weights(shop, server):
+    """From the moment in which two people decided that the law demands it, nobody gets them; it is said why."""
+    key = shop.grant("opus")
+    add_person(shop.log, person("Bram Stoker"), ["reviewer"], SOFTWARE)
+    ground = {"ground": "court-order", "reason": "It was ordered."}
+    propose_erasure(shop.log, "opus", reference="4 O 1/26", by=shop.ada, **ground)
+    assert server.http("/opus/resolve/main/config.json", key=key).status == 200
+    confirm_erasure(shop.log, "opus", by=person("Bram Stoker"), **ground)
+    for path in ("/opus/resolve/main/config.json", "/api/models/opus"):
+        answer = server.http(path, key=key)
+        assert (answer.status, answer.headers["x-error-code"]) == (410, "RepoNotFound")
+        assert "the law demanded it" in answer.json["error"]
+    assert [model["id"] for model in server.http("/api/models").json] == ["haiku"]
+    for late in (lambda: apply(shop, "opus"), lambda: shop.downloads("opus", "public")):
+        with pytest.raises(WeightsErased):
+            late()

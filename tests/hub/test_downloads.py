@@ -1,11 +1,13 @@
 """Downloads under way: damage in mid-stream, callers who hang up, too many at once, several at a time."""
 
+import asyncio
 import http.client
 import random
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -190,8 +192,8 @@ def calls(house) -> list[int]:
 
 
 def test_too_many_at_once(large, server_of):
-    """Beyond the bound callers are told to come back, and a slow one takes no more than a share."""
-    with server_of(large.parts(streams=2)) as server:
+    """Who finds no room waits a little, is then told to come back; one caller takes no more than a share."""
+    with server_of(large.parts(streams=2, patience=0.3)) as server:
         where = urlsplit(server.url)
         slow = socket.create_connection((where.hostname, where.port))
         slow.sendall(f"GET {AT} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -206,23 +208,33 @@ def test_too_many_at_once(large, server_of):
         slow.close()
 
 
+def test_who_waits_gets_the_room_that_is_left(large, server_of):
+    """A lane that becomes free goes to whoever waits for one."""
+    with server_of(large.parts(streams=1)) as server, ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: fetch(server.url)[1] == large.data, range(4))) == [True] * 4
+
+
 def test_lanes():
-    """So many in all, half of them for one caller, and a lane is free again when its holder leaves."""
-    lanes = Lanes(4)
-    with lanes.lane("a"), lanes.lane("a"):
-        with pytest.raises(TooMany, match="from you"), lanes.lane("a"):
-            pass
-        with (
-            lanes.lane("b"),
-            lanes.lane("c"),
-            pytest.raises(TooMany, match="4 downloads are"),
-            lanes.lane("d"),
-        ):
-            pass
-        assert lanes.busy == 2
-    with lanes.lane("a"), lanes.lane("a"):
-        pass
-    assert lanes.busy == 0
+    """So many in all, a quarter of them for one caller, and a lane is free again when its holder leaves."""
+
+    async def hold() -> None:
+        lanes = Lanes(8, 0.01)
+
+        async def full(caller: str, why: str) -> None:
+            with pytest.raises(TooMany, match=why):
+                async with lanes.lane(caller):
+                    pass
+
+        async with AsyncExitStack() as held:
+            for caller in "aabbccdd":
+                await held.enter_async_context(lanes.lane(caller))
+            await full("a", "2 downloads from you")
+            await full("e", "8 downloads are")
+        assert lanes.busy == 0
+        async with lanes.lane("a"), lanes.lane("a"):
+            assert lanes.busy == 2
+
+    asyncio.run(hold())
 
 
 def test_many_at_a_time(large, server_of, shelf):

@@ -19,6 +19,7 @@ from emeritus.core.ids import new_id
 from emeritus.core.people import Actor, require_person
 from emeritus.record import Act, Entry, Log
 from emeritus.record.private import Private
+from emeritus.registry.erasure import require_weights
 from emeritus.registry.model import get_model
 from emeritus.registry.organisation import acting
 
@@ -85,7 +86,7 @@ def apply(
     """Apply for access to *models*; with *weights*, to their weights too.
 
     Raises:
-        NotFound: one of the models is not there.
+        NotFound: one of the models is not there. WeightsErased: it never will be again.
         InvalidInput: a part is missing or too long, every model is open to everybody, or weights are not here.
     """
     wanted = tuple(dict.fromkeys(models))
@@ -94,7 +95,7 @@ def apply(
             f"An application names 1 to {MAX_MODELS} models.", next_step="Say which: models, a list of ids."
         )
     for name in wanted:
-        get_model(log, name)
+        require_weights(get_model(log, name))
     if weights:
         _weights_to_ask_for(log, wanted)
     elif all(policy(log, name).tier == "public" for name in wanted):
@@ -305,7 +306,7 @@ def _append(
 
 def _weights_to_ask_for(log: Log, wanted: Sequence[str]) -> None:
     for name in wanted:
-        if not get_model(log, name).held:
+        if not require_weights(get_model(log, name)).held:
             raise InvalidInput(
                 f"The weights of {name} are not held here.",
                 next_step="Apply to call it, without its weights.",

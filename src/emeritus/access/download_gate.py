@@ -36,6 +36,11 @@ def find_weights(standing: Standing, model_id: str, *, links: Links) -> Model | 
         return model
     page = links.model(model.id)
     policy = standing.policies[model.id]
+    if model.erased is not None:
+        sentence = f"The weights of {model.display_name} were erased on {model.erased.at:%Y-%m-%d}: the law demanded it."
+        return Refusal(
+            "weights_gone", sentence, f"Its page says why, and what remains: {page}.", model, policy
+        )
     if model.held:
         sentence = f"The weights of {model.display_name} are not in the archive yet."
         return Refusal(

@@ -13,6 +13,7 @@ from emeritus.core.errors import InvalidInput
 from emeritus.core.people import Actor, require_person
 from emeritus.ledger.aftercare import TIERS, Tier
 from emeritus.record import Act, Entry, Log
+from emeritus.registry.erasure import require_weights
 from emeritus.registry.model import get_model
 from emeritus.registry.organisation import acting
 
@@ -37,6 +38,7 @@ def decide_downloads(log: Log, model: str, *, tier: Tier, reason: str, by: Actor
     Raises:
         NotFound: no such model.
         InvalidInput: an unknown tier, no reason, or a model whose weights are not held here.
+        WeightsErased: the law demanded that they be erased.
         NotPermitted: *by* is no steward.
     """
     acting(log, require_person(by, "hand out weights"), "steward", "decide who may have the weights")
@@ -44,7 +46,7 @@ def decide_downloads(log: Log, model: str, *, tier: Tier, reason: str, by: Actor
         raise InvalidInput(f"{tier[:40]!r} is no access tier.", next_step=f"Choose from: {', '.join(TIERS)}.")
     if not reason.strip():
         raise InvalidInput("The reason is missing.", next_step="Give one, for the public.")
-    if not get_model(log, model).held:
+    if not require_weights(get_model(log, model)).held:
         raise InvalidInput(
             f"The weights of {model} are not held here.",
             next_step="Only its words can be given: see its page.",

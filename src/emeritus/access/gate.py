@@ -29,7 +29,7 @@ Code = Literal[
     "model_gone",
     "budget_spent",
 ]
-WeightsCode = Literal["weights_kept", "weights_not_here"]
+WeightsCode = Literal["weights_kept", "weights_not_here", "weights_gone"]
 STATUS: Final[Mapping[str, int]] = {
     "key_missing": 401,
     "key_mistyped": 401,
@@ -42,7 +42,11 @@ STATUS: Final[Mapping[str, int]] = {
     "model_gone": 410,
     "budget_spent": 429,
 }
-WEIGHTS_STATUS: Final[Mapping[str, int]] = {"weights_kept": 403, "weights_not_here": 404}
+WEIGHTS_STATUS: Final[Mapping[str, int]] = {
+    "weights_kept": 403,
+    "weights_not_here": 404,
+    "weights_gone": 410,
+}
 _EVERY_STATUS: Final[Mapping[str, int]] = {**STATUS, **WEIGHTS_STATUS}
 
 

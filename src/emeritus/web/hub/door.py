@@ -157,7 +157,7 @@ class Door:
         name = repo.removeprefix(f"{namespace(stands)}/")
         model = find_weights(stands, name, links=self.links)
         if isinstance(model, Refusal):
-            raise Refused(404, "RepoNotFound", f"{model.sentence} {model.next_step}")
+            raise Refused(model.status, "RepoNotFound", f"{model.sentence} {model.next_step}")
         assert model.manifest is not None
         snapshot = self._snapshot(model.id, model.manifest)
         if not snapshot.answers_to(revision):

@@ -62,7 +62,7 @@ class Download:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            with self.lanes.lane(self.caller):
+            async with self.lanes.lane(self.caller):
                 await anyio.to_thread.run_sync(self.door.begin, self.request_id, self.handed, self.key_text)
                 self.counted = True
                 try:

@@ -12,6 +12,7 @@ from emeritus.archive.shelf import Shelf
 from emeritus.core.clock import Clock
 from emeritus.process.ports import Failures
 from emeritus.record import Log
+from emeritus.web.hub.lanes import PATIENCE
 
 
 class Work(Protocol):
@@ -36,8 +37,8 @@ class Parts:
 
     *work* opens a unit of work that is committed when its context ends well, *read* one that only reads;
     both are called from worker threads. *verify* knows the signatures of manifests. *shelf* keeps restored
-    files (None: nothing is kept). *streams* is how many downloads are under way at once, those beyond are
-    told to come back.
+    files (None: nothing is kept). *streams* is how many downloads are under way at once; who finds no room
+    for *patience* seconds is told to come back.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -48,3 +49,4 @@ class Parts:
     site_url: str
     shelf: Shelf | None = None
     streams: int = 32
+    patience: float = PATIENCE

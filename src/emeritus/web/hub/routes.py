@@ -61,7 +61,7 @@ class _Hub:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._door = Door(parts)
-        self._lanes = Lanes(parts.streams)
+        self._lanes = Lanes(parts.streams, parts.patience)
 
     # ---- about models ----
 
