@@ -4,61 +4,195 @@ import contextlib
 import random
 import struct
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emeritus.archive.codec import RAW, Encoding, Scheme, Undecodable, choose, decode, encode, frame_size
+from emeritus.archive.codec import (
+    RAW,
+    ZSTD,
+    Encoding,
+    Scheme,
+    Undecodable,
+    choose,
+    decode,
+    decode_into,
+    encode,
+    frame_length,
+    frame_size,
+    unit,
+)
+from emeritus.archive.codec.fields import NO_HINT
 from emeritus.archive.containers.layout import Span
 
-SCHEMES = [
+NUMBERS = [Scheme(Encoding.NUMBERS, (1,) * width, row) for width in (1, 2, 4, 8) for row in (0, 24)]
+ALONE = [
     RAW,
-    Scheme(Encoding.ZSTD),
+    ZSTD,
     *(
         Scheme(Encoding.PLANES, fields)
         for fields in [(1,), (1, 1), (1,) * 4, (1, 1, 32), (128, 64, 16, 1, 1), (3,)]
     ),
     *(Scheme(Encoding.ROTATED_PLANES, (1,) * size) for size in (2, 4, 8)),
+    *NUMBERS,
+    Scheme(Encoding.FIELDS, (1, 1, 32), hints=(1, NO_HINT, 1)),
+    Scheme(Encoding.FIELDS, (128, 64, 16, 1, 1), hints=(4, 4, 4, 4, NO_HINT)),
+    Scheme(Encoding.FIELDS, (3,), hints=(NO_HINT,)),
 ]
+DIFFERENCES = [Scheme(Encoding.DIFFERENCE, each.fields, each.row, alone=each) for each in NUMBERS]
 FLOATS = [0x7FC00001, 0xFFC12345, 0x7F800001, 0x80000000, 0x7F800000, 0xFF800000, 1, 0x80000001, 0x3F800000]
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.sampled_from(SCHEMES),
-    st.one_of(
-        st.binary(max_size=2000),
-        st.builds(
-            lambda piece, times: piece * times, st.binary(min_size=1, max_size=40), st.integers(1, 300)
-        ),
-        st.lists(st.sampled_from(FLOATS), max_size=300).map(
-            lambda words: struct.pack(f"<{len(words)}I", *words)
-        ),
-    ),
-)
-def test_what_is_encoded_is_decoded(scheme, raw):
-    """NaN payloads, negative zeros, odd tails and nothing at all come back as they were."""
+@st.composite
+def weights(draw):
+    """Bytes as they occur in tensors: noise, chance-drawn numbers, repeated pieces, strange floats, zeros."""
+    seed = np.random.default_rng(draw(st.integers(0, 2**32)))
+    count = draw(st.integers(0, 3000))
+    match draw(st.sampled_from(["noise", "normal", "half", "bfloat", "rows", "strange", "few", "zeros"])):
+        case "noise":
+            raw = seed.bytes(4 * count)
+        case "normal":
+            raw = seed.normal(0, 0.02, count).astype("<f4").tobytes()
+        case "half":
+            raw = seed.normal(0, 0.02, 2 * count).astype("<f2").tobytes()
+        case "bfloat":
+            raw = (seed.normal(0, 0.02, 2 * count).astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()
+        case "rows":  # some of whose low bits are all zero, some of them nothing but zeros
+            words = seed.normal(0, 0.02, (count // 24, 24)).astype("<f4").view("<u4")
+            masks = seed.choice(np.array([0, 0xFFFFE000, 0xFFFF0000, 0xFFFFFFFF], "<u4"), (count // 24, 1))
+            raw = (words & masks).tobytes()
+        case "strange":
+            raw = seed.choice(np.array(FLOATS, "<u4"), count).tobytes()
+        case "few":
+            raw = seed.choice(np.array([0, 0, 0, 0, 1, 0xFFFF], "<u2"), 2 * count).tobytes()
+        case _:
+            raw = bytes(4 * count)
+    return raw + draw(st.binary(max_size=9))
+
+
+@st.composite
+def changed(draw):
+    """Bytes, and a base: alike in one way or another, shorter, longer, or nothing to do with them."""
+    raw = draw(weights())
+    seed = np.random.default_rng(draw(st.integers(0, 2**32)))
+    words = np.frombuffer(raw, "<u4", len(raw) // 4)
+    match draw(st.sampled_from(["same", "decay", "update", "few", "other", "bits"])):
+        case "same":
+            base = words
+        case "decay":
+            with np.errstate(all="ignore"):
+                base = (words.view("<f4") * np.float32(1 + 1e-5)).view("<u4")
+        case "update":
+            base = (words.astype("<i8") + seed.normal(0, 300, words.size).astype("<i8")).astype("<u4")
+        case "few":
+            base = np.where(seed.random(words.size) < 0.02, words + np.uint32(1), words)
+        case "other":
+            base = np.frombuffer(seed.bytes(4 * words.size), "<u4")
+        case _:
+            base = words ^ seed.choice(np.array([0, 1, 0x80000000, 0xFFFFFFFF], "<u4"), words.size)
+    length = draw(st.sampled_from([0, len(raw) // 2, len(raw), len(raw) + 5]))
+    return raw, (base.astype("<u4").tobytes() + bytes(16))[:length]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(ALONE), weights())
+def test_what_is_encoded_alone_is_decoded(scheme, raw):
+    """NaN payloads, negative zeros, subnormals, odd tails and nothing at all come back as they were."""
     used, payload = encode(scheme, raw)
     assert decode(used, payload, len(raw)) == raw
     assert len(payload) <= len(raw)
 
 
 @settings(max_examples=300, deadline=None)
+@given(st.sampled_from(DIFFERENCES), changed())
+def test_what_is_encoded_as_a_difference_is_decoded(scheme, pair):
+    """Whatever the base is, and however long, every bit comes back."""
+    raw, base = pair
+    used, payload = encode(scheme, raw, base)
+    assert decode(used, payload, len(raw), base) == raw
+    assert len(payload) <= len(raw)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_every_pair_of_bit_patterns_comes_back(width):
+    """All numbers of one byte against all; all of two bytes against patterns of every kind."""
+    every = np.arange(1 << 8 * width).astype(f"<u{width}")
+    others = every if width == 1 else np.array([0, 1, 0x7F80, 0x8000, 0x8001, 0xFFFF, 0x3F80, 0xBF7F], "<u2")
+    for other in others:
+        base = np.full(every.size, other).tobytes()
+        scheme = Scheme(Encoding.DIFFERENCE, (1,) * width, 256)
+        used, payload = encode(scheme, every.tobytes() * 3, base * 3)
+        assert decode(used, payload, 3 * every.nbytes, base * 3) == every.tobytes() * 3
+
+
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(list(Encoding)), st.binary(max_size=120), st.integers(0, 200))
 def test_hostile_payloads_are_undecodable_or_of_the_right_length(encoding, payload, length):
     with contextlib.suppress(Undecodable):
-        assert len(decode(encoding, payload, length)) == length
+        assert len(decode(encoding, payload, length, bytes(length))) == length
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(SCHEMES[1:]), st.data())
-def test_altered_payloads_never_crash(scheme, data):
-    raw = bytes(range(64)) * 40
-    used, payload = encode(scheme, raw)
+def _sound():
+    chance = np.random.default_rng(5)
+    base = chance.normal(0, 0.02, (90, 24)).astype("<f4")
+    tuned = base + chance.normal(0, 1e-5, base.shape).astype("<f4")
+    tuned[::3] = base[::3] * np.float32(1 - 1e-6)
+    tuned[::7] = base[::7]
+    quants = np.concatenate(
+        [
+            chance.normal(0, 1, (300, 1)).astype("<f2").view("u1"),
+            chance.integers(-9, 9, (300, 32)).astype("u1"),
+        ],
+        1,
+    )
+    yield encode(Scheme(Encoding.NUMBERS, (1,) * 4, 24), base.tobytes()), len(base.tobytes()), None
+    yield (
+        encode(Scheme(Encoding.FIELDS, (1, 1, 32), hints=(1, 255, 1)), quants.tobytes()),
+        quants.nbytes,
+        None,
+    )
+    yield (
+        encode(Scheme(Encoding.DIFFERENCE, (1,) * 4, 24), tuned.tobytes(), base.tobytes()),
+        base.nbytes,
+        base.tobytes(),
+    )
+
+
+SOUND = list(_sound())
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(range(len(SOUND))), st.data())
+def test_altered_payloads_never_crash(which, data):
+    """Whatever is altered, cut off or added, the decoder ends, and within its bounds."""
+    (used, payload), length, base = SOUND[which]
     altered = bytearray(payload)
-    altered[data.draw(st.integers(0, len(altered) - 1))] ^= data.draw(st.integers(1, 255))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.one_of(st.integers(0, 40), st.integers(0, len(altered) - 1)))
+        altered[place] = data.draw(st.integers(0, 255))
+    end = data.draw(st.sampled_from([len(altered), len(altered) - 1, len(altered) // 2, 17]))
+    buffer = bytearray(length + 64)
     with contextlib.suppress(Undecodable):
-        assert len(decode(used, bytes(altered), len(raw))) == len(raw)
+        decode_into(used, bytes(altered[:end]), memoryview(buffer)[32:-32], base)
+    assert not any(buffer[:32])
+    assert not any(buffer[-32:])
+
+
+@pytest.mark.parametrize("which", range(len(SOUND)))
+def test_a_stream_that_does_not_end_as_it_began_is_undecodable(which):
+    """Lanes end in the state that they began in: a flipped bit of the stream is nearly always noticed."""
+    (used, payload), length, base = SOUND[which]
+    assert used in {Encoding.NUMBERS, Encoding.FIELDS, Encoding.DIFFERENCE}
+    noticed = 0
+    for at in range(len(payload) // 2, len(payload), 97):
+        altered = bytearray(payload)
+        altered[at] ^= 1
+        try:
+            noticed += decode(used, bytes(altered), length, base) != decode(used, payload, length, base)
+        except Undecodable:
+            noticed += 1
+    assert noticed
 
 
 def test_a_zstd_frame_that_claims_terabytes_is_refused_before_it_is_unpacked():
@@ -67,16 +201,50 @@ def test_a_zstd_frame_that_claims_terabytes_is_refused_before_it_is_unpacked():
         decode(Encoding.ZSTD, bomb, 1000)
 
 
+def test_a_difference_without_its_base_is_undecodable():
+    (used, payload), length, _ = SOUND[2]
+    assert used is Encoding.DIFFERENCE
+    with pytest.raises(Undecodable, match="base"):
+        decode(used, payload, length)
+
+
+def _span(raw, dtype="F32", shape=(), fields=(1,) * 4):
+    return Span("tensor", 0, len(raw), dtype=dtype, shape=shape, fields=fields, is_float=True)
+
+
 def test_the_smallest_scheme_is_chosen_and_raw_when_none_helps():
     chance = random.Random(1)
     noise = chance.randbytes(60_000)
-    assert choose(Span("tensor", 0, len(noise), dtype="F32", fields=(1,) * 4, is_float=True), [noise]) == RAW
+    assert choose(_span(noise), [noise]) == RAW
     floats = struct.pack("<20000f", *(chance.gauss(0, 0.02) for _ in range(20_000)))
-    span = Span("tensor", 0, len(floats), dtype="F32", fields=(1,) * 4, is_float=True)
-    assert choose(span, [floats]) == Scheme(Encoding.ROTATED_PLANES, (1,) * 4)
+    chosen = choose(_span(floats, shape=(200, 100)), [floats])
+    assert chosen == Scheme(Encoding.NUMBERS, (1,) * 4, 100)
+    assert chosen.share == pytest.approx(len(encode(chosen, floats)[1]) / len(floats), rel=0.02)
 
 
-def test_frames_are_whole_blocks():
+def test_a_difference_is_chosen_only_when_it_is_smaller_than_alone():
+    chance = np.random.default_rng(2)
+    base = chance.normal(0, 0.02, (100, 100)).astype("<f4")
+    near, far = base + np.float32(1e-6), chance.normal(0, 0.02, (100, 100)).astype("<f4")
+    span = _span(base.tobytes(), shape=(100, 100))
+    assert choose(span, [near.tobytes()], [base.tobytes()]).encoding is Encoding.DIFFERENCE
+    assert not choose(span, [far.tobytes()], [base.tobytes()]).needs_base
+    assert not choose(span, [near.tobytes()], [b""]).needs_base
+
+
+def test_a_frame_for_which_alone_is_smaller_stands_alone():
+    """Each frame of a difference may do without its base."""
+    raw, base = bytes(100_000), np.random.default_rng(3).bytes(100_000)
+    used, payload = encode(Scheme(Encoding.DIFFERENCE, (1,) * 4, 100, alone=ZSTD), raw, base)
+    assert used is Encoding.ZSTD
+    assert decode(used, payload, len(raw)) == raw
+
+
+def test_frames_are_whole_blocks_and_whole_rows():
     for stride in (1, 2, 4, 18, 34, 144, 210):
         assert frame_size(stride) % stride == 0
         assert 1 << 20 <= frame_size(stride) <= 4 << 20
+    for shape in [(3, 384), (9, 1536), (5, 20_000), (2, 4_000_000), ()]:
+        span = _span(b"", shape=shape)
+        assert frame_length(span) % unit(span) == 0
+        assert 1 << 20 <= frame_length(span) <= 4 << 20

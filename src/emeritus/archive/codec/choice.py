@@ -2,43 +2,102 @@
 
 from collections.abc import Sequence
 
-from emeritus.archive.codec.frames import encode
+from attrs import evolve
+
+from emeritus.archive.codec import alone, difference, numbers
+from emeritus.archive.codec.fields import NO_HINT
+from emeritus.archive.codec.frames import FRAME, encode
+from emeritus.archive.codec.planes import WORDS
 from emeritus.archive.codec.schemes import RAW, ZSTD, Encoding, Profile, Scheme
 from emeritus.archive.containers.layout import Span
 from emeritus.archive.ports import Bytes
 
 SAMPLE = 32 << 10
-_KEEP = 0.995
+_KEEP = 0.995  # an encoding that saves less than this costs more time than it is worth
+_LONGEST_ROW = 64 << 10
+
+
+def unit(span: Span) -> int:
+    """Return what frames and samples should be whole multiples of, in bytes: rows, or blocks."""
+    row = _row(span) * span.stride
+    return row if 0 < row <= _LONGEST_ROW else max(1, span.stride)
+
+
+def frame_length(span: Span) -> int:
+    """Return the length of the frames of an object that holds *span*."""
+    size = unit(span)
+    return FRAME // size * size if size <= FRAME else FRAME
 
 
 def candidates(span: Span) -> tuple[Scheme, ...]:
     """Return the schemes worth trying on *span* alone, the fastest to decode first."""
     if span.kind == "bytes":  # may be a tensor file of another format, whose elements are aligned
-        return RAW, ZSTD, Scheme(Encoding.ROTATED_PLANES, (1,) * 2), Scheme(Encoding.ROTATED_PLANES, (1,) * 4)
+        return RAW, ZSTD, Scheme(Encoding.NUMBERS, (1,) * 2), Scheme(Encoding.NUMBERS, (1,) * 4)
+    if span.kind != "tensor":
+        return RAW, evolve(ZSTD, level=3)
     schemes = [RAW, ZSTD]
-    if span.stride > 1:
-        schemes.append(Scheme(Encoding.PLANES, span.fields))
-    if span.is_float:
-        schemes.append(Scheme(Encoding.ROTATED_PLANES, span.fields))
+    if set(span.fields) == {1} and span.stride in WORDS:
+        schemes.append(Scheme(Encoding.NUMBERS, span.fields, _row(span)))
+        if not span.is_float and span.stride > 1:
+            schemes.append(Scheme(Encoding.PLANES, span.fields))
+    elif span.stride > 1:
+        schemes.append(Scheme(Encoding.FIELDS, span.fields, hints=_hints(span.fields)))
     return tuple(schemes)
 
 
 def choose(
     span: Span,
     samples: Sequence[Bytes],
-    base_samples: Sequence[Bytes] | None = None,  # noqa: ARG001
-    profile: Profile = "dense",  # noqa: ARG001
+    base_samples: Sequence[Bytes] | None = None,
+    profile: Profile = "dense",  # noqa: ARG001 - what is dense is fast enough
 ) -> Scheme:
     """Return the scheme that makes *samples* of *span* smallest; raw when none of them helps.
 
-    *base_samples* are what the base holds where the samples were taken (empty where it has ended).
-    With them the scheme may be a difference (`Scheme.needs_base`); it is only when that is smaller.
+    Samples should begin and end at multiples of `unit`. *base_samples* are what the base holds where the
+    samples were taken (empty where it has ended). With them the scheme may be a difference
+    (`Scheme.needs_base`); it is only when that is smaller. `Scheme.share` tells how small.
     """
-    total = sum(len(sample) for sample in samples)
-    best, least = RAW, total * _KEEP
+    raw = b"".join(samples)
+    if not raw:
+        return RAW
+    best, least = RAW, len(raw) * _KEEP
     for scheme in candidates(span):
         if scheme.encoding is not Encoding.RAW:
-            size = sum(len(encode(scheme, sample)[1]) for sample in samples)
+            size = estimate(scheme, raw)
             if size < least:
                 best, least = scheme, size
-    return best
+    alone_is = evolve(best, share=least / len(raw) if best is not RAW else 1.0)
+    if base_samples is None or set(span.fields) != {1} or span.stride not in WORDS:
+        return alone_is
+    below = b"".join(
+        bytes(base[: len(sample)]).ljust(len(sample), b"\0")
+        for sample, base in zip(samples, base_samples, strict=True)
+    )
+    scheme = Scheme(Encoding.DIFFERENCE, span.fields, _row(span), alone=alone_is)
+    size = estimate(scheme, raw, below)
+    return evolve(scheme, share=size / len(raw)) if size < least else alone_is
+
+
+def estimate(scheme: Scheme, raw: Bytes, base: Bytes | None = None) -> float:
+    """Return about how many bytes *raw* takes when it is written by *scheme*."""
+    width = scheme.stride
+    if scheme.encoding not in {Encoding.NUMBERS, Encoding.DIFFERENCE} or len(raw) < width:
+        return len(encode(scheme, raw)[1])
+    words = numbers.words(raw, width)
+    if scheme.encoding is Encoding.NUMBERS:
+        return alone.plan(words, scheme.row).size
+    return difference.plan(words, numbers.against(base or b"", words.dtype, words.size), scheme.row).size
+
+
+def _row(span: Span) -> int:
+    return span.shape[-1] if span.kind == "tensor" and span.shape else 0
+
+
+def _hints(fields: tuple[int, ...]) -> tuple[int, ...]:
+    """Let the high byte of a number of two tell of its low byte, and that of the first (a scale) of all else."""
+    highs = [at for at in range(1, len(fields)) if fields[at - 1] == fields[at] == 1]
+    highs = [at for n, at in enumerate(highs) if n % 2 == 0]
+    hints = [highs[0] if highs else NO_HINT] * len(fields)
+    for high in highs:
+        hints[high - 1], hints[high] = high, NO_HINT
+    return tuple(hints)

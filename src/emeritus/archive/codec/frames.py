@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from emeritus.archive.codec import planes
+from emeritus.archive.codec import fields, numbers, planes
 from emeritus.archive.codec.packing import pack, unpack
-from emeritus.archive.codec.schemes import Encoding, Scheme, Undecodable
+from emeritus.archive.codec.schemes import RAW, Encoding, Scheme, Undecodable
 from emeritus.archive.ports import Bytes
 
 FRAME = 2 << 20
 MAX_FRAME = 4 << 20
+_SHORT = 2 << 10  # what is shorter is not worth a model
+_SURE = 0.5  # a difference that leaves less than this needs no comparison
 
 
 def frame_size(stride: int) -> int:
@@ -16,24 +18,40 @@ def frame_size(stride: int) -> int:
     return FRAME // stride * stride if 0 < stride <= FRAME else FRAME
 
 
-def encode(
-    scheme: Scheme,
-    raw: Bytes,
-    base: Bytes | None = None,  # noqa: ARG001
-) -> tuple[Encoding, bytes]:
+def encode(scheme: Scheme, raw: Bytes, base: Bytes | None = None) -> tuple[Encoding, bytes]:
     """Return *raw* written by *scheme*, and how it was written; as it is when that is not smaller.
 
     A difference is written against *base*; where *base* is None or alone is smaller, alone.
     """
     if scheme.needs_base:
-        scheme = scheme.alone or Scheme(Encoding.ZSTD)
-    if scheme.encoding is Encoding.RAW or len(raw) < scheme.stride:
+        if base is None or len(base) == 0 or len(raw) < _SHORT:
+            return encode(scheme.alone or RAW, raw)
+        payload = numbers.encode(raw, scheme.stride, scheme.row, base)
+        if len(payload) < len(raw) * _SURE:
+            return scheme.encoding, payload
+        return min(
+            (scheme.encoding, payload), encode(scheme.alone or RAW, raw), key=lambda done: len(done[1])
+        )
+    encoding, payload = _alone(scheme, raw)
+    return (encoding, payload) if len(payload) < len(raw) else (Encoding.RAW, bytes(raw))
+
+
+def _alone(scheme: Scheme, raw: Bytes) -> tuple[Encoding, bytes]:
+    encoding = scheme.encoding
+    if encoding is Encoding.RAW or len(raw) < max(1, scheme.stride):
         return Encoding.RAW, bytes(raw)
-    if scheme.encoding is Encoding.ZSTD:
-        payload = pack(raw)
-    else:
-        payload = planes.encode(raw, scheme.fields, rotated=scheme.encoding is Encoding.ROTATED_PLANES)
-    return (scheme.encoding, payload) if len(payload) < len(raw) else (Encoding.RAW, bytes(raw))
+    if encoding in {Encoding.NUMBERS, Encoding.FIELDS} and len(raw) < _SHORT:
+        rotates = encoding is Encoding.NUMBERS and scheme.stride in planes.ROTATED
+        encoding = Encoding.ROTATED_PLANES if rotates else Encoding.PLANES
+    match encoding:
+        case Encoding.NUMBERS:
+            return encoding, numbers.encode(raw, scheme.stride, scheme.row)
+        case Encoding.FIELDS:
+            return encoding, fields.encode(raw, scheme.fields, scheme.hints)
+        case Encoding.PLANES | Encoding.ROTATED_PLANES:
+            rotated = encoding is Encoding.ROTATED_PLANES
+            return encoding, planes.encode(raw, scheme.fields, rotated=rotated)
+    return Encoding.ZSTD, pack(raw, level=scheme.level)
 
 
 def decode(encoding: Encoding, payload: Bytes, length: int, base: Bytes | None = None) -> bytes:
@@ -70,3 +88,9 @@ def decode_into(encoding: Encoding, payload: Bytes, out: memoryview, base: Bytes
             planes.decode_into(
                 payload, np.frombuffer(out, np.uint8), rotated=encoding is Encoding.ROTATED_PLANES
             )
+        case Encoding.NUMBERS:
+            numbers.decode_into(payload, np.frombuffer(out, np.uint8))
+        case Encoding.FIELDS:
+            fields.decode_into(payload, np.frombuffer(out, np.uint8))
+        case Encoding.DIFFERENCE:
+            numbers.decode_into(payload, np.frombuffer(out, np.uint8), base)

@@ -10,8 +10,10 @@ from emeritus.archive.ports import Bytes
 _contexts = threading.local()
 
 
-def pack(data: Bytes, *, plane: bool = False) -> bytes:
+def pack(data: Bytes, *, plane: bool = False, level: int = 1) -> bytes:
     """Return *data* as one zstd frame; *plane*: it is numbers, in which long matches are accidents."""
+    if level != 1:
+        return zstandard.ZstdCompressor(level=level).compress(data)
     if not hasattr(_contexts, "text"):
         # Look for long matches only, and count on Huffman.
         numbers = zstandard.ZstdCompressionParameters.from_level(1, min_match=7, hash_log=6)

@@ -14,13 +14,14 @@ _KEEP = 0.995  # an encoding that saves less than this costs more time than it i
 _COUNT = struct.Struct("<H")
 _PLANE = struct.Struct("<BHI")
 
-Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 WORDS: dict[int, "np.dtype[Any]"] = {
     1: np.dtype("u1"),
     2: np.dtype("<u2"),
     4: np.dtype("<u4"),
     8: np.dtype("<u8"),
 }
+ROTATED = (2, 4, 8)
 
 
 def encode(raw: Bytes, fields: tuple[int, ...], *, rotated: bool) -> bytes:
@@ -54,7 +55,7 @@ def decode_into(payload: Bytes, out: Array, *, rotated: bool) -> None:
         raise Undecodable("the table of planes is cut off") from None
     fields = tuple(width for _, width, _ in rows)
     stride = sum(fields)
-    if not 1 <= stride <= length or 0 in fields or (rotated and stride not in (2, 4, 8)):
+    if not 1 <= stride <= length or 0 in fields or (rotated and stride not in ROTATED):
         raise Undecodable(f"planes of {stride} bytes in a frame of {length}")
     count = length // stride
     body = out[: count * stride]

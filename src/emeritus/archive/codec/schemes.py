@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 Profile = Literal["dense", "fast"]
 """``dense``: the smallest; ``fast``: nearly as small, and quicker to restore."""
@@ -16,6 +16,9 @@ class Encoding(IntEnum):
     ZSTD = 1
     PLANES = 2
     ROTATED_PLANES = 3
+    NUMBERS = 4
+    FIELDS = 5
+    DIFFERENCE = 16
 
     @property
     def needs_base(self) -> bool:
@@ -25,13 +28,20 @@ class Encoding(IntEnum):
 
 @frozen
 class Scheme:
-    """An encoding, and the widths in bytes of the fields that repeat, where the encoding parts them.
+    """An encoding, and what it needs to know.
 
-    *alone* is what a difference falls back to where there is no base or where alone is smaller.
+    *fields*: widths in bytes of what repeats, in number of bytes. *row*: how many numbers stand in a row of
+    the tensor. *hints*: for each field, the one that tells of it. *level*: of zstd. *share*: what it was
+    expected to leave of the bytes. *alone*: what a difference falls back to where there is no base or where
+    alone is smaller.
     """
 
     encoding: Encoding
     fields: tuple[int, ...] = ()
+    row: int = 0
+    hints: tuple[int, ...] = ()
+    level: int = 1
+    share: float = field(default=1.0, eq=False)
     alone: "Scheme | None" = None
 
     @property
