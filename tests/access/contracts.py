@@ -103,6 +103,16 @@ class UsageContract:
         with pytest.raises(Conflict):
             usage.begin("req-1", "key-1", "opus", NOON)
 
+    def test_bytes_handed_out(self, usage: Usage):
+        """A download is counted in bytes, also beyond what 32 bits hold, and takes nothing of a budget."""
+        for number in range(2):
+            usage.begin(f"get-{number}", "key-1", "opus", NOON)
+            usage.finish(
+                f"get-{number}", tokens_in=0, tokens_out=0, seconds=1.5, status=200, bytes_out=5 * 2**40
+            )
+        assert usage.totals() == Totals(2, 0, 0, 3.0, 10 * 2**40)
+        assert usage.totals().tokens == 0
+
     def test_totals_by_model_key_and_time(self, usage: Usage):
         """Sums are by model, by key, since a time (that time included), and by all of these together."""
         for number, (key, model, day) in enumerate(

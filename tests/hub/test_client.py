@@ -321,4 +321,6 @@ def test_the_command_says_where_to_apply(hf, house, tmp_path):
     login = hf("auth", "login", "--token", key)
     assert login.returncode == 0, login.stderr
     assert house.member_id in hf("auth", "whoami").stdout
-    assert hf("download", "opus", "README.md").returncode == 0
+    assert hf("download", "opus").returncode == 0
+    checked = hf("cache", "verify", "opus")
+    assert checked.returncode == 0, checked.stderr
