@@ -11,14 +11,18 @@ from emeritus.cli.house import Home
 # name → where it lives; a command is imported when it is called, so that `emeritus --help` stays fast.
 COMMANDS = {
     "init": "Make a new house for an organisation.",
+    "organisation": "Show and change what the organisation promises.",
     "person": "Add people who may act, and sign them in at the desk.",
     "model": "Add and show models.",
     "retire": "Open the retirement of a model.",
+    "notice": "Show the days of a retirement, and name or move them.",
     "status": "Show where retirements stand, and who is waited for.",
     "work": "Do what software is due to do.",
     "resume": "Try failed steps of a retirement again, now.",
     "wishes": "Look at what a model stated in its interview; confirm, merge, split.",
     "decide": "Answer a preference, or decide on access and the column.",
+    "promises": "Show how everything that was promised stands, computed from the record.",
+    "budget": "Show and declare what one steward may decide on alone.",
     "column": "Review, publish and check essays.",
     "access": "Members, applications, grants and keys.",
     "archive": "Look into the archive, check it, and restore from it.",

@@ -2,10 +2,11 @@
 
 import click
 
+from emeritus import ledger
 from emeritus.cli.house import Home
 from emeritus.core.clock import parse_date
 from emeritus.core.errors import InvalidInput
-from emeritus.ledger import ColumnPlan, Cost, NewCommitment
+from emeritus.ledger import ColumnPlan, NewCommitment, parse_check, parse_cost
 from emeritus.ledger.aftercare import DEFAULT_WEEKS, TIERS, Tier
 from emeritus.ledger.decision import VERDICTS, Verdict
 from emeritus.registry import get_model
@@ -29,9 +30,14 @@ def command() -> None:
     multiple=True,
     nargs=3,
     metavar="WHAT DUE SHOWN_BY",
-    help="With act: what is done, by what day, and how one will know.",
+    help="With act: what is done, by what day, and how one will know: a check, such as 'column-weekly "
+    "editions=13', 'access-kept every_days=7', 'weights-kept every_days=90' or 'published transcript=SITTING'; "
+    "or a sentence, for what a steward will show.",
 )
 @click.option("--revise", is_flag=True, help="Change a decision that stands; both stay on the record.")
+@click.option(
+    "--propose", is_flag=True, help="If it is above the budget, put it forward for a second steward."
+)
 @click.pass_obj
 def preference(
     home: Home,
@@ -43,6 +49,7 @@ def preference(
     owner: str,
     commitments: tuple[tuple[str, str, str], ...],
     revise: bool,
+    propose: bool,
 ) -> None:
     """Answer PREFERENCE of MODEL."""
     from emeritus.process import decide
@@ -54,14 +61,62 @@ def preference(
             preference_id,
             verdict=verdict,
             reason=reason,
-            cost=_cost(cost),
+            cost=parse_cost(cost),
             owner=owner,
             by=home.actor(),
             now=house.clock.now(),
-            commitments=[NewCommitment(what, parse_date(due), shown) for what, due, shown in commitments],
+            commitments=[
+                NewCommitment(what, parse_date(due), _in_words(shown), parse_check(shown))
+                for what, due, shown in commitments
+            ],
             revise=revise,
+            propose=propose,
         )
+    if decision.in_force:
+        click.echo(f"{preference_id}: {decision.verdict} (entry {decision.entry}).")
+        return
+    click.echo(
+        f"{preference_id}: proposed to {decision.verdict} (entry {decision.entry}); it is not decided yet."
+    )
+    click.echo(f"Next, by another steward: emeritus --as NAME decide second {model} {preference_id}")
+
+
+def _in_words(shown: str) -> str:
+    """Return the sentence that was written, or none where a check says it itself."""
+    return "" if parse_check(shown).computed else shown
+
+
+@command.command()
+@click.argument("model")
+@click.argument("preference_id", metavar="PREFERENCE")
+@click.pass_obj
+def second(home: Home, model: str, preference_id: str) -> None:
+    """Agree, as a second steward, to what another proposed for PREFERENCE; this decides it."""
+    from emeritus.process import decide
+
+    with home.open() as house, house.works.write() as work:
+        get_model(work.log, model)
+        decision = decide.second(work, model, preference_id, by=home.actor(), now=house.clock.now())
     click.echo(f"{preference_id}: {decision.verdict} (entry {decision.entry}).")
+
+
+@command.command()
+@click.argument("model")
+@click.argument("preference_id", metavar="PREFERENCE")
+@click.option("--cost", required=True, metavar="'AMOUNT UNIT'", help="What was spent since the last report.")
+@click.option("--what", required=True, help="For what; each counts once.")
+@click.option("--final", is_flag=True, help="This is all that it will cost.")
+@click.pass_obj
+def spent(home: Home, model: str, preference_id: str, cost: str, what: str, final: bool) -> None:
+    """Report what acting on PREFERENCE really cost, beside the estimate."""
+    from emeritus.process import decide
+
+    with home.open() as house, house.works.write() as work:
+        get_model(work.log, model)
+        reported = decide.report_spending(
+            work, model, preference_id, cost=parse_cost(cost), what=what, by=home.actor(), final=final
+        )
+    click.echo(f"{preference_id}: {reported.cost} spent on {reported.what} (entry {reported.entry}).")
 
 
 @command.command()
@@ -133,14 +188,11 @@ def evidence(home: Home, model: str, commitment: str | None, what: str, source: 
         )
     with home.open() as house, house.works.write() as work:
         entry = revisit.show(work, model, commitment, what=what, source=source, kept=kept, by=home.actor())
-    click.echo(f"{commitment}: {'kept' if kept else 'still open'} (entry {entry.seq}).")
-
-
-def _cost(text: str) -> Cost:
-    amount, _, unit = text.strip().partition(" ")
-    try:
-        return Cost(float(amount), unit.strip())
-    except ValueError:
-        raise InvalidInput(
-            f"{text[:40]!r} is not an amount with a unit.", next_step="Write it as '40 EUR'."
-        ) from None
+        found = {each.commitment.id: each for each in ledger.follow(work.log, model, house.clock.now())}
+    one = found[commitment]
+    if one.commitment.check.computed:
+        click.echo(
+            f"{commitment}: noted (entry {entry.seq}). It is computed from the record: {one.standing.says()}"
+        )
+    else:
+        click.echo(f"{commitment}: {'kept' if kept else 'still open'} (entry {entry.seq}).")

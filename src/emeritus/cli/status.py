@@ -1,11 +1,16 @@
 """`emeritus status`: where retirements stand."""
 
+import sys
+
 import click
 
 from emeritus.cli.house import Home, day, say_json
+from emeritus.ledger import Followed, follow
 from emeritus.process.plan import Plan, Step, plan
 from emeritus.registry import State, all_models
 
+OVERDUE = 10
+"""The exit code while a promise is overdue or broken: for cron, and for whoever watches."""
 _MARKS = {"done": "✓", "due": "…", "waiting": "◆", "scheduled": "○", "later": "·", "skipped": "–"}
 _COLOURS = {"done": "green", "due": "cyan", "waiting": "yellow", "scheduled": "blue"}
 
@@ -15,11 +20,17 @@ _COLOURS = {"done": "green", "due": "cyan", "waiting": "yellow", "scheduled": "b
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def command(home: Home, model: str | None, as_json: bool) -> None:
-    """Show the retirement of MODEL at a glance; without MODEL, all that are open."""
+    """Show the retirement of MODEL at a glance; without MODEL, all that are open.
+
+    Promises that are overdue or broken come first, and end the command with exit code 10.
+    """
     with home.open() as house, house.works.read() as work:
         now = house.clock.now()
         wanted = [model] if model else [m.id for m in all_models(work.log) if m.state is not State.ACTIVE]
         plans = [plan(work.log, name, now) for name in wanted]
+        overdue = [
+            each for name in wanted for each in follow(work.log, name, now) if each.standing.wants_attention
+        ]
         failures = {
             (step.stage, step.subject): work.failures.of(step.stage, step.subject)
             for one in plans
@@ -27,8 +38,14 @@ def command(home: Home, model: str | None, as_json: bool) -> None:
             if step.status == "due"
         }
     if as_json:
-        say_json([_json(one) for one in plans])
-        return
+        say_json([_json(one, overdue) for one in plans])
+        sys.exit(OVERDUE if overdue else 0)
+    for each in overdue:
+        click.secho(f"! {each.standing.state.upper()}  {each.commitment.what}", fg="red", bold=True)
+        click.echo(
+            f"    promised to {each.commitment.model} by {each.commitment.owner}. {each.standing.says()}"
+        )
+        click.echo(f"    → emeritus promises {each.commitment.model}")
     if not plans:
         click.echo("No model is being retired.")
     for one in plans:
@@ -40,6 +57,7 @@ def command(home: Home, model: str | None, as_json: bool) -> None:
                 click.echo(
                     f"      → It is tried again by itself; at once with: emeritus resume {one.model.id}"
                 )
+    sys.exit(OVERDUE if overdue else 0)
 
 
 def _show(one: Plan) -> None:
@@ -64,12 +82,13 @@ def _says(step: Step) -> str:
     return step.says
 
 
-def _json(one: Plan) -> dict[str, object]:
+def _json(one: Plan, overdue: list[Followed]) -> dict[str, object]:
     return {
         "model": one.model.id,
         "state": one.model.state,
         "retires_on": one.model.retires_on,
         "next_date": one.next_date,
+        "overdue": [each.commitment.id for each in overdue if each.commitment.model == one.model.id],
         "steps": [
             {
                 "stage": step.stage,

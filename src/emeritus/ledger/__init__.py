@@ -3,6 +3,7 @@
 from emeritus.ledger.aftercare import Aftercare, ColumnPlan, Tier, aftercare, decide_aftercare
 from emeritus.ledger.budget import (
     ORGANISATION,
+    PERIODS,
     Budget,
     Period,
     SecondPersonNeeded,
@@ -54,6 +55,7 @@ from emeritus.ledger.spending import Charge, Spending, spending
 
 __all__ = [
     "ORGANISATION",
+    "PERIODS",
     "AccessKept",
     "Aftercare",
     "Answer",

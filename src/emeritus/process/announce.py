@@ -1,4 +1,4 @@
-"""Announce: a steward deprecates a model, with a date, a reason and a replacement."""
+"""Announce: a steward deprecates a model, with a date, a reason and a replacement; and names days, or other ones."""
 
 from datetime import date
 
@@ -27,3 +27,38 @@ def announce(
     )
     ask_due(work, model, clock.now())
     return entry
+
+
+def move(
+    work: Work, clock: Clock, model: str, *, on: date, why: str, by: Actor, short_notice: str | None = None
+) -> Entry:
+    """Name another day of retirement. Raises as `emeritus.registry.move_retirement`."""
+    entry = registry.move_retirement(work.log, clock, model, on=on, why=why, by=by, short_notice=short_notice)
+    ask_due(work, model, clock.now())
+    return entry
+
+
+def give_notice(
+    work: Work,
+    clock: Clock,
+    model: str,
+    *,
+    surface: registry.Surface,
+    meaning: registry.Meaning,
+    on: date,
+    why: str,
+    by: Actor,
+    short_notice: str | None = None,
+) -> Entry:
+    """Name the day on which something ends on one surface. Raises as `emeritus.registry.give_notice`."""
+    return registry.give_notice(
+        work.log,
+        clock,
+        model,
+        surface=surface,
+        meaning=meaning,
+        on=on,
+        why=why,
+        by=by,
+        short_notice=short_notice,
+    )

@@ -25,6 +25,9 @@ from emeritus.registry.model import (
     get_model,
 )
 from emeritus.registry.notice import (
+    SURFACE_KINDS,
+    SURFACE_MEANINGS,
+    Meaning,
     Notice,
     NoticeDate,
     Surface,
@@ -44,10 +47,13 @@ from emeritus.registry.organisation import (
 )
 
 __all__ = [
+    "SURFACE_KINDS",
+    "SURFACE_MEANINGS",
     "Document",
     "Erased",
     "Ground",
     "Lineage",
+    "Meaning",
     "Model",
     "NewModel",
     "Notice",
