@@ -300,7 +300,7 @@ def _writing(held: OpenFile, piece: Piece, kin: Kin, *, replace: bool, alone: bo
 
 
 def _facts(piece: Piece) -> Facts:
-    frame = codec.frame_size(piece.span.stride)
+    frame = codec.frame_length(piece.span)
     return Facts(piece.blake3, piece.sha256, piece.length, piece.span.dtype, frame)
 
 

@@ -54,24 +54,21 @@ class Kin:
 
     def choose_among(self, piece: Piece, read: Read, found: Sequence[StoredObject]) -> Choice:
         """Return how to encode *piece*: against one of the bases *found*, or alone."""
-        places = _places(piece.span.stride, piece.length)
+        places = _places(codec.unit(piece.span), piece.length)
         samples = [read(*place) for place in places]
-        best = Choice(codec.choose(piece.span, samples, None, self._profile))
         if not found:
-            return best
-        least = float(_size(best.scheme, samples))
+            return Choice(codec.choose(piece.span, samples, None, self._profile))
+        best, least = Choice(codec.RAW), float("inf")
         for base in found:
             try:
                 below = [bytes(base.range(*place)) for place in places]
             except (ObjectDamaged, ObjectMissing):
                 continue
             scheme = codec.choose(piece.span, samples, below, self._profile)
-            if not scheme.needs_base:
-                continue
-            size = _size(scheme, samples, below) / _DEEPER**base.facts.depth
+            size = scheme.share / _DEEPER ** (base.facts.depth if scheme.needs_base else 0)
             if size < least:
-                best, least = Choice(scheme, base), size
-        return best
+                best, least = Choice(scheme, base if scheme.needs_base else None), size
+        return best if least < float("inf") else self.choose_among(piece, read, [])
 
     def _candidates(self, piece: Piece, read: Read) -> list[StoredObject]:
         """Return likely bases, opened, those that stand alone first."""
@@ -84,13 +81,14 @@ class Kin:
         else:
             names = [named] if named else []
         chain: dict[str, StoredObject] = {}
-        for name in names:
+        for number, name in enumerate(names):
             stored: StoredObject | None
             try:
                 stored = StoredObject.open(self._blobs, name)
-                while stored is not None:
-                    if can_be_base(stored.facts) and stored.facts.blake3 != piece.blake3:
-                        chain.setdefault(stored.facts.blake3, stored)
+                while stored is not None:  # of all but the nearest only what others stand on too
+                    facts = stored.facts
+                    if can_be_base(facts) and facts.blake3 != piece.blake3 and not (number and facts.depth):
+                        chain.setdefault(facts.blake3, stored)
                     stored = stored.base
             except (ObjectDamaged, ObjectMissing):
                 continue  # then it is not one to build on
@@ -105,7 +103,7 @@ class Kin:
 
     @staticmethod
     def _fits(piece: Piece, stored: StoredObject) -> bool:
-        return stored.facts.frame == codec.frame_size(piece.span.stride)
+        return stored.facts.frame == codec.frame_length(piece.span)
 
 
 def _alike(span: Span, other: SpanRecipe) -> bool:
@@ -117,17 +115,10 @@ def _alike(span: Span, other: SpanRecipe) -> bool:
     )
 
 
-def _places(stride: int, length: int) -> list[tuple[int, int]]:
+def _places(unit: int, length: int) -> list[tuple[int, int]]:
     """Return what to look at: the beginning, the middle and the end; all of what is short."""
-    size = max(SAMPLE, min(4 * SAMPLE, length // 64)) // stride * stride
+    size = -(-max(SAMPLE, min(4 * SAMPLE, length // 64)) // unit) * unit
     if length <= 3 * size:
         return [(0, length)]
-    starts = (0, (length - size) // 2 // stride * stride, (length - size) // stride * stride)
+    starts = (0, (length - size) // 2 // unit * unit, (length - size) // unit * unit)
     return [(start, start + size) for start in starts]
-
-
-def _size(scheme: Scheme, samples: Sequence[bytes], below: Sequence[bytes | None] | None = None) -> int:
-    return sum(
-        len(codec.encode(scheme, sample, base or None)[1])
-        for sample, base in zip(samples, below or [None] * len(samples), strict=True)
-    )

@@ -80,7 +80,7 @@ def move(
 
     piece = Piece(span, 0, 0, facts.length, facts.blake3, facts.sha256)
     choice = Kin(blobs, profile=profile).choose_among(piece, read, [base] if base else [])
-    plain = evolve(facts, base=None, depth=0, frame=codec.frame_size(span.stride))
+    plain = evolve(facts, base=None, depth=0, frame=codec.frame_length(span))
     writing = Writing(plain, choice.scheme, read, choice.base, replace=True, readings=2)
     assert writing.ready.facts.depth <= facts.depth
     _, size = write(blobs, writing, pool)

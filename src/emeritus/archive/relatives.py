@@ -52,7 +52,7 @@ class Relatives:
         with self._open() as index:
             return index.execute("SELECT 1 FROM manifests LIMIT 1").fetchone() is None
 
-    def near(self, bands: Bands, limit: int = 3) -> list[str]:
+    def near(self, bands: Bands, limit: int = 2) -> list[str]:
         """Return the objects that share most of *bands*, the nearest first."""
         told = [band for band in bands if band]
         marks = ",".join("?" * len(told))
