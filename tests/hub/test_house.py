@@ -1,5 +1,6 @@
 """A real house: its database, its archive on disk, its whole server; decided, downloaded, counted, repaired."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ from starlette.testclient import TestClient
 
 from emeritus import archive
 from emeritus.access import members
+from emeritus.cli import cli
+from emeritus.cli.faults import run
 from emeritus.core.people import SOFTWARE, person
-from emeritus.process.stages import HAND_OUT
 from emeritus.record import Act
 from emeritus.registry import Lineage, NewModel, Organisation, Weights, add_model, add_person
 from emeritus.settings import Settings
@@ -104,7 +106,7 @@ def archive_sha(house: House, name: str) -> str:
         return manifest_of(work.log, house.parts, "opus").file(name).sha256
 
 
-def test_damage_is_shown_at_the_desk(real):
+def test_damage_is_shown_at_the_desk(real, monkeypatch, capsys):
     """What a download met stands on the first page that a steward sees, until the model was found sound."""
     decide(real, "public")
     objects = [path for path in (Path(real.settings.archive) / "objects").rglob("*") if path.is_file()]
@@ -120,8 +122,23 @@ def test_damage_is_shown_at_the_desk(real):
     page = client.get("/desk").text
     assert "opus is damaged in the archive." in page
     assert NAME in page
-    with real.works.read() as work:
-        assert len(work.failures.at(HAND_OUT)) == 1
+    assert verified(real, monkeypatch) == 6
+    assert "is damaged in the archive" in client.get("/desk").text
+    for path, data in whole.items():
+        path.write_bytes(data)
+    assert verified(real, monkeypatch) == 0
+    assert "is damaged in the archive" not in client.get("/desk").text
+    assert client.get(f"/opus/resolve/main/{NAME}").status_code == 200
+
+
+def verified(house: House, monkeypatch) -> int:
+    """Run `emeritus archive verify opus`; return its exit code."""
+    monkeypatch.setattr(
+        sys, "argv", ["emeritus", "--home", str(house.settings.home), "archive", "verify", "opus"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        run(cli)
+    return int(ended.value.code or 0)
 
 
 def test_the_page_says_how(real):

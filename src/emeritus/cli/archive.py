@@ -150,6 +150,7 @@ def verify(home: Home, model: str, as_json: bool) -> None:
     from attrs import asdict
 
     from emeritus import archive
+    from emeritus.process.stages import HAND_OUT
 
     with Bars() as bars, home.open() as house:
         with house.works.read() as work:
@@ -157,6 +158,9 @@ def verify(home: Home, model: str, as_json: bool) -> None:
         report = archive.verify(
             manifest, house.parts.blobs, progress=functools.partial(bars.watch, "verify", model)
         )
+        if report.is_sound:  # what a download met is mended
+            with house.works.write() as work:
+                work.failures.clear(HAND_OUT, model)
     if as_json:
         say_json({**asdict(report), "is_sound": report.is_sound})
     for damage in report.damage:
