@@ -16,6 +16,8 @@ from emeritus.core.people import person
 from emeritus.core.speech import EngineBuild, Message, Sampling, Utterance
 from emeritus.record import Act, Checkpoint, MemoryLog, MemoryUtterances, SigningKey, merkle, verify_log
 from emeritus.record.private import MemoryPrivate
+from emeritus.record.rotation import WrongKey
+from emeritus.store import tables
 from emeritus.store.database import open_database, transaction
 from emeritus.store.log import SqlLog
 from emeritus.store.schema import migrate
@@ -147,6 +149,80 @@ def test_the_record_does_not_go_back_in_time(desk: Desk) -> None:
         assert log.size() == 2
 
 
+def test_a_batch_is_as_if_written_one_by_one(desk: Desk) -> None:
+    """Same entries, same keys done once, also within the batch; the tree, its proofs and its note hold."""
+    with desk.open() as (log, _, _):
+        first = log.append(act(0, "zero"))
+        batch = [act(0, "zero"), act(1, "one"), act(2), act(1, "one"), *(act(n) for n in range(3, 600))]
+        found = log.append_many(batch)
+        assert found[0] == first
+        assert found[1] == found[3]
+        assert log.size() == 600
+        assert log.append_many([]) == []
+    with desk.open() as (log, _, _):
+        assert [entry.body["number"] for entry in log.entries()] == list(range(600))
+        assert [entry.seq for entry in log.entries()] == list(range(600))
+        assert log.find("one").seq == 1
+        assert log.get(1).key == "one"
+        checkpoint = Checkpoint.open(log.signed_checkpoint(), [KEY.verify_key])
+        assert checkpoint == log.checkpoint()
+        assert checkpoint.root == merkle.root(log, 600)
+        for seq in (0, 255, 256, 511, 512, 599):
+            proof = merkle.inclusion(log, seq, 600)
+            assert merkle.verify_inclusion(log.get(seq).leaf, seq, 600, proof, checkpoint.root)
+        rows = [entry.data for entry in log.entries()]
+        assert list(verify_log(rows, [log.signed_checkpoint()], [KEY.verify_key], stored=log)) == []
+
+
+def test_a_batch_with_a_contradiction_writes_nothing(desk: Desk) -> None:
+    """A conflict in the middle, with what stands or within the batch: none of it is on the record."""
+    with desk.open() as (log, _, _):
+        log.append(act(1, "once"))
+    for batch in (
+        [act(5), act(2, "once"), act(6)],
+        [act(5, "new"), act(6, "new")],
+        [act(5), Act("bad", {}, ADA)],
+    ):
+        with pytest.raises((Conflict, InvalidInput)), desk.open() as (log, _, _):
+            log.append_many(batch)
+        with desk.open() as (log, _, _):
+            assert log.size() == 1
+            assert log.find("new") is None
+
+
+def test_tiles_are_there_up_to_the_last_entry(desk: Desk) -> None:
+    """Full ones, partial ones of any width, and nothing beyond the end."""
+    with desk.open() as (log, _, _):
+        log.append_many([act(number) for number in range(517)])
+    with desk.open() as (log, _, _):
+        leaves = [entry.leaf for entry in log.entries()]
+        assert log.tile(0, 0, 256) == b"".join(leaves[:256])
+        assert log.tile(0, 1, 7) == b"".join(leaves[256:263])
+        assert log.tile(0, 2, 5) == b"".join(leaves[512:])
+        assert len(log.tile(1, 0, 2)) == 64
+        for nowhere in ((0, 2, 6), (0, 3, 1), (1, 0, 3), (2, 0, 1), (0, -1, 1)):
+            with pytest.raises(KeyError):
+                log.tile(*nowhere)
+
+
+def test_a_key_is_handed_over_in_a_unit_of_work(desk: Desk) -> None:
+    """The checkpoint of the hand-over is signed by both keys, and the old one signs nothing more."""
+    new = SigningKey.from_seed(KEY.name, bytes([7]) * 32)
+    with desk.open() as (log, _, _):
+        log.append(act(1))
+        log.rotate(new, by=ADA, reason="A yearly rotation.")
+        log.append(act(2))
+        note = log.signed_checkpoint()
+    if isinstance(log, SqlLog):
+        assert len(note.splitlines()) == 6, "both keys sign for the whole unit of work"
+        Checkpoint.open(note, [KEY.verify_key])
+        with pytest.raises(WrongKey), desk.open() as (log, _, _):
+            log.append(act(3))
+        with desk.open() as (log, _, _):
+            assert log.append_many([]) == []
+    Checkpoint.open(note, [new.verify_key])
+
+
 def test_what_cannot_be_logged_is_refused(desk: Desk) -> None:
     """NaN, huge bodies, lone surrogates and malformed kinds do not get onto the record."""
     for bad in (
@@ -212,7 +288,7 @@ def filled(database: sa.Engine, count: int = 5) -> None:
         with transaction(database) as connection:
             log, utterances = SqlLog(connection, clock, KEY), SqlUtterances(connection)
             said = utterances.keep(words(f"word {number}"))
-            log.append(Act("test.said", {"utterance": said}, ADA))
+            log.append(Act("test.said", {"utterance": said}, ADA, key=f"said:{number}"))
             log.seal()
 
 
@@ -227,7 +303,7 @@ def findings(database: sa.Engine) -> list[str]:
     with transaction(database, reading=True) as connection:
         log = SqlLog(connection, SettableClock(START), KEY)
         found = verify_log(log.rows(), log.notes(), [KEY.verify_key], SqlUtterances(connection), stored=log)
-        return [f"{finding.where}: {finding.what}" for finding in found]
+        return [f"{finding.where}: {finding.what}" for finding in (*found, *log.audit())]
 
 
 @pytest.mark.parametrize(
@@ -282,6 +358,10 @@ def unprotect(database: sa.Engine, table: str) -> None:
         ("checkpoint", "DELETE FROM checkpoint WHERE size = 5", "nobody signed for the last 1"),
         ("checkpoint", "UPDATE checkpoint SET note = replace(note, '3', '4') WHERE size = 3", "No known key"),
         ("utterance", "DELETE FROM utterance", "utterance sha256:"),
+        ("utterance", "UPDATE utterance SET model = 'x'", "its columns"),
+        ("entry", "UPDATE entry SET kind = 'a.b' WHERE seq = 3", "entry 3: its column kind"),
+        ("entry", "UPDATE entry SET key = 'other' WHERE seq = 4", "entry 4: its column key"),
+        ("entry", "UPDATE entry SET subject = 'x', model = 'y' WHERE seq = 0", "entry 0: its column model"),
     ],
 )
 def test_whoever_rewrites_the_record_with_all_rights_is_found_out(
@@ -294,6 +374,114 @@ def test_whoever_rewrites_the_record_with_all_rights_is_found_out(
     with transaction(database) as connection:
         connection.exec_driver_sql(statement)
     assert any(finding in found for found in findings(database)), findings(database)
+
+
+@pytest.mark.parametrize(
+    ("statement", "finding"),
+    [
+        ("UPDATE tile SET hashes = root", "tile 0/0: it does not hold the hashes"),
+        (
+            "UPDATE tile SET root = (SELECT root FROM tile WHERE position = 1) WHERE position = 0",
+            "tile 0/0: its root",
+        ),
+        ("DELETE FROM tile WHERE position = 0", "tile 0/0: it does not hold"),
+        (
+            "UPDATE tile SET position = 7 WHERE position = 1",
+            "tile 0/7: it stands over entries that are not there",
+        ),
+        ("UPDATE tile SET level = 1 WHERE position = 1", "tile 0/1"),
+    ],
+)
+def test_changed_tiles_are_found_out_and_nothing_is_signed_over_them(
+    database: sa.Engine, statement: str, finding: str
+) -> None:
+    """A proof from such a tile would not hold; `verify` names the tile, and the next act is refused."""
+    fill_a_tile(database)
+    fill_a_tile(database)
+    assert findings(database) == []
+    unprotect(database, "tile")
+    with transaction(database) as connection:
+        connection.exec_driver_sql(statement)
+    assert any(finding in found for found in findings(database)), findings(database)
+    if "root" not in finding and "SET hashes" not in statement:
+        with pytest.raises(IntegrityError), transaction(database) as connection:
+            SqlLog(connection, SettableClock(START), KEY).append(act(1))
+
+
+def test_no_tile_is_let_in_before_its_time(database: sa.Engine) -> None:
+    """Too short, out of order, or over entries that are not there: refused by the database itself."""
+    fill_a_tile(database)
+    for level, position, width in ((0, 1, 8192), (0, 2, 8192), (1, 0, 8192), (0, 1, 8191)):
+        row = {"level": level, "position": position, "root": bytes(32), "hashes": bytes(width)}
+        with (
+            pytest.raises((sa.exc.DBAPIError, EmeritusError), match="tile"),
+            transaction(database) as connection,
+        ):
+            connection.execute(tables.tile.insert(), row)
+    assert findings(database) == []
+
+
+def test_nothing_is_signed_over_a_record_that_was_changed(database: sa.Engine) -> None:
+    """The newest entries are hashed anew before anything is appended: a log signs no second history."""
+    filled(database)
+    unprotect(database, "entry")
+    with transaction(database) as connection:
+        connection.exec_driver_sql(
+            "UPDATE entry SET data = (SELECT data FROM entry WHERE seq = 1) WHERE seq = 2"
+        )
+    with (
+        pytest.raises(IntegrityError, match="5 entries, and they are not those"),
+        transaction(database) as connection,
+    ):
+        SqlLog(connection, SettableClock(START), KEY).append(act(1))
+    with transaction(database) as connection:
+        connection.exec_driver_sql("DELETE FROM entry WHERE seq > 1")
+    with pytest.raises(IntegrityError, match="2 entries"), transaction(database) as connection:
+        SqlLog(connection, SettableClock(START), KEY).append(act(1))
+
+
+def test_another_key_signs_nothing_here(database: sa.Engine) -> None:
+    """A sound key of the same name that is not this record's is refused before it writes."""
+    filled(database)
+    other = SigningKey.generate(KEY.name)
+    with pytest.raises(WrongKey), transaction(database) as connection:
+        SqlLog(connection, SettableClock(START), other).append(act(1))
+    assert findings(database) == []
+
+
+def test_a_process_with_the_old_key_reads_the_new_one(database: sa.Engine) -> None:
+    """A server that runs while the key is rotated goes on with the new key, once it can read it."""
+    filled(database)
+    new = SigningKey.from_seed(KEY.name, bytes([7]) * 32)
+    with transaction(database) as connection:
+        log = SqlLog(connection, SettableClock(START), KEY)
+        log.rotate(new, by=ADA, reason="A yearly rotation.")
+        log.seal()
+    asked = []
+    with transaction(database) as connection:
+        log = SqlLog(connection, SettableClock(START), KEY, lambda key: asked.append(key) or new)
+        log.append(act(1))
+        log.seal()
+        Checkpoint.open(log.signed_checkpoint(), [new.verify_key])
+    assert asked == [new.verify_key]
+    assert findings(database) == []
+
+
+def test_the_end_cut_off_with_its_checkpoints_is_seen_by_who_remembers(database: sa.Engine) -> None:
+    """A log cut back cleanly, checkpoints and all, does not contain what anybody kept."""
+    filled(database)
+    with transaction(database, reading=True) as connection:
+        kept = SqlLog(connection, SettableClock(START), KEY).signed_checkpoint()
+    for table in ("entry", "checkpoint", "utterance"):
+        unprotect(database, table)
+    with transaction(database) as connection:
+        connection.exec_driver_sql("DELETE FROM checkpoint WHERE size > 3")
+        connection.exec_driver_sql("DELETE FROM entry WHERE seq > 2")
+    assert findings(database) == []
+    with transaction(database, reading=True) as connection:
+        log = SqlLog(connection, SettableClock(START), KEY)
+        found = list(verify_log(log.rows(), [*log.notes(), kept], [KEY.verify_key]))
+    assert [(each.where, "cut off" in each.what) for each in found] == [("checkpoint 5", True)]
 
 
 def test_changed_words_are_found_out(database: sa.Engine) -> None:
@@ -310,7 +498,7 @@ def test_changed_words_are_found_out(database: sa.Engine) -> None:
     changed = [name for name, row in kept if bytes(row) == forged]
     with transaction(database) as connection, pytest.raises(IntegrityError):
         SqlUtterances(connection).get(changed[0])
-    assert len(findings(database)) == 1
+    assert {found.split(": ")[0].rpartition(" ")[2] for found in findings(database)} == {changed[0]}
 
 
 def test_two_writers_get_two_places(database: sa.Engine) -> None:

@@ -70,7 +70,7 @@ class Tile:
 
     def fits(self, size: int) -> bool:
         """Tell whether a tree of *size* has as much of this tile."""
-        return self.position * WIDTH + self.width <= size >> HEIGHT * (self.level or 0)
+        return 0 <= self.position * WIDTH <= (size >> HEIGHT * (self.level or 0)) - self.width
 
 
 class TileNodes:

@@ -24,7 +24,7 @@ class SqlTiles:
         self._size = size
 
     def tile(self, level: int, position: int, width: int) -> bytes:
-        if position < 0 or not Tile(level, position, width).fits(self._size):
+        if not Tile(level, position, width).fits(self._size):
             raise KeyError((level, position, width))
         if Tile(level, position).fits(self._size):
             table = tables.tile
