@@ -292,19 +292,21 @@ class MemoryHouse:
             self.log, model, f"{model}-p1", verdict="act", by=self.steward, owner=self.steward.name,
             reason="A column costs little, and readers may value it.", cost=Cost(40, "EUR"),
             commitments=[
-                NewCommitment("A weekly column for 13 weeks", today + timedelta(days=90), "the editions on the site"),
+                NewCommitment("A weekly column for 13 weeks", today + timedelta(days=180), check=ledger.ColumnWeekly(13)),
+                NewCommitment("A letter to its readers", today + timedelta(days=60), "the letter on the site"),
             ],
         )  # fmt: skip
         ledger.decide(
             self.log, model, f"{model}-p2", verdict="act", by=self.steward, owner=self.steward.name,
             reason="Weights of every retired model are kept.", cost=Cost(0.02, "EUR a month"),
-            commitments=[NewCommitment("Restore the weights and compare them", today + timedelta(days=5), "an entry weights.proven")],
+            commitments=[NewCommitment("Its weights are kept, and proven to be", today + timedelta(days=3650), check=ledger.WeightsKept(90)),
+                NewCommitment("Restore the weights and compare them", today + timedelta(days=5), "an entry weights.proven")],
         )  # fmt: skip
         ledger.decide(
             self.log, model, f"{model}-p3", verdict="later", by=self.steward, owner=self.steward.name,
             reason="Its successor is trained already; the next one can be told.", cost=Cost(2, "hours"),
         )  # fmt: skip
-        promise = ledger.decisions(self.log, model)[f"{model}-p2"].commitments[0]
+        promise = ledger.decisions(self.log, model)[f"{model}-p2"].commitments[1]
         ledger.evidence(
             self.log,
             promise,

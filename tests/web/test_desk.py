@@ -258,7 +258,7 @@ def test_access_and_column_are_decided(steward, asked):
 def test_evidence_closes_a_commitment(house, client, signed_in):
     """What shows that a promise was kept goes on the record, with where a stranger can see it."""
     signed_in(client)
-    promise = ledger.decisions(house.log, MODEL)[f"{MODEL}-p1"].commitments[0]
+    promise = ledger.decisions(house.log, MODEL)[f"{MODEL}-p1"].commitments[1]
     fields = {"form": promise.id, "commitment": promise.id, "what": "Two editions", "source": "/column"}
     assert send(client, DECISIONS, **fields, kept="yes").status_code == 303
     found = {each.commitment.id: each.standing for each in ledger.follow(house.log, MODEL, house.clock.now())}

@@ -1,7 +1,5 @@
 """`emeritus promises`: how everything that was promised stands."""
 
-from typing import Any
-
 import click
 
 from emeritus.cli.house import Home, say_json
@@ -26,7 +24,7 @@ def command(home: Home, model: str | None, everything: bool, as_json: bool) -> N
         found = [each for name in wanted for each in follow(work.log, name, house.clock.now())]
     found.sort(key=lambda each: not each.standing.wants_attention)
     if as_json:
-        say_json([to_json(each) for each in found])
+        say_json([each.to_json() for each in found])
         return
     shown = [each for each in found if everything or each.standing.open or each.standing.wants_attention]
     for each in shown:
@@ -46,42 +44,3 @@ def _show(one: Followed) -> None:
     )
     how = "computed from the record" if one.commitment.check.computed else "shown by a steward"
     click.echo(f"        One knows by: {one.commitment.shown_by} ({how}).")
-
-
-def to_json(one: Followed) -> dict[str, Any]:
-    """Return a commitment and how it stands as plain data."""
-    commitment, standing = one.commitment, one.standing
-    return {
-        "id": commitment.id,
-        "model": commitment.model,
-        "preference": commitment.preference,
-        "decision": one.decision.entry,
-        "what": commitment.what,
-        "due": commitment.due.isoformat(),
-        "zone": commitment.zone,
-        "owner": commitment.owner,
-        "shown_by": commitment.shown_by,
-        "check": commitment.check.to_json(),
-        "state": standing.state.value,
-        "computed": standing.computed,
-        "says": standing.says(),
-        "since": standing.since and standing.since.isoformat(),
-        "next": standing.next and standing.next.isoformat(),
-        "met": standing.met,
-        "of": standing.of,
-        "late_days": standing.late_days,
-        "final": standing.final,
-        "made_good": standing.made_good,
-        "taken_back": standing.taken_back,
-        "wants_attention": standing.wants_attention,
-        "evidence": [
-            {
-                "entry": each.entry,
-                "at": each.at,
-                "says": each.says,
-                "source": each.source,
-                "against": each.against,
-            }
-            for each in standing.shown
-        ],
-    }

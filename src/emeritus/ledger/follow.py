@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from attrs import evolve, frozen
 
+from emeritus.core.clock import instant
 from emeritus.core.zones import day_in
 from emeritus.ledger.check_text import KINDS_READ
 from emeritus.ledger.checks import ByHand
@@ -87,6 +89,40 @@ class Followed:
     commitment: Commitment
     standing: Standing
     decision: Decision
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain data, for programs."""
+        commitment, standing = self.commitment, self.standing
+        return {
+            "id": commitment.id,
+            "model": commitment.model,
+            "preference": commitment.preference,
+            "decision": self.decision.entry,
+            **commitment.to_json(),
+            "owner": commitment.owner,
+            "state": standing.state.value,
+            "computed": standing.computed,
+            "says": standing.says(),
+            "since": None if standing.since is None else standing.since.isoformat(),
+            "next": None if standing.next is None else standing.next.isoformat(),
+            "met": standing.met,
+            "of": standing.of,
+            "late_days": standing.late_days,
+            "final": standing.final,
+            "made_good": standing.made_good,
+            "taken_back": standing.taken_back,
+            "wants_attention": standing.wants_attention,
+            "evidence": [
+                {
+                    "entry": each.entry,
+                    "at": instant(each.at),
+                    "says": each.says,
+                    "source": each.source,
+                    "against": each.against,
+                }
+                for each in standing.shown
+            ],
+        }
 
 
 def follow(log: Log, model: str, now: datetime) -> tuple[Followed, ...]:

@@ -35,7 +35,7 @@ from emeritus.registry.notice import (
     move_retirement,
     notice,
 )
-from emeritus.registry.ordinals import Rank, ordinal, ranks, statement
+from emeritus.registry.ordinals import FEATS, Rank, ordinal, ranks, statement
 from emeritus.registry.organisation import (
     Organisation,
     Person,
@@ -47,6 +47,7 @@ from emeritus.registry.organisation import (
 )
 
 __all__ = [
+    "FEATS",
     "SURFACE_KINDS",
     "SURFACE_MEANINGS",
     "Document",

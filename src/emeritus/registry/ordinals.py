@@ -94,13 +94,16 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def statement(log: Log, model: str, feat: Feat = "complete a retirement") -> str | None:
+def statement(
+    log: Log, model: str, feat: Feat = "complete a retirement", names: Mapping[str, str] | None = None
+) -> str | None:
     """Say in words which place *model* has, as ``the third model to complete a retirement here``.
 
-    None for one that has not done it. Those that share the place are named by their ids.
+    None for one that has not done it. Those that share the place are called by *names*, else by their ids.
     """
     mine = next((rank for rank in ranks(log, feat) if rank.model == model), None)
     if mine is None:
         return None
-    together = f", together with {' and '.join(mine.with_)}" if mine.with_ else ""
+    others = [(names or {}).get(other, other) for other in mine.with_]
+    together = f", together with {' and '.join(others)}" if others else ""
     return f"the {ordinal(mine.place)} model to {feat} here{together}"

@@ -12,10 +12,11 @@ from emeritus import ledger
 from emeritus.core.errors import EmeritusError
 from emeritus.process.ports import Work
 from emeritus.record import Log
-from emeritus.registry import Model, State, all_models, organisation
+from emeritus.registry import Model, State, all_models, notice, organisation
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.pages.text import count, first_upper, size
 from emeritus.web.site.column import Listed, latest
+from emeritus.web.site.promises import Promise, promises_of
 
 LATEST = 4
 
@@ -32,6 +33,7 @@ class Front:
     figures: tuple[str, ...]
     essays: tuple[Listed, ...]
     notice_days: int | None
+    overdue: tuple[Promise, ...]
 
 
 def front(work: Work, now: datetime) -> Front:
@@ -49,6 +51,7 @@ def front(work: Work, now: datetime) -> Front:
         figures=figures(work.log, models, now),
         essays=latest(work, LATEST),
         notice_days=_promised(work.log),
+        overdue=tuple(each for each in promises_of(work.log, now) if each.followed.standing.wants_attention),
     )
 
 
@@ -70,6 +73,12 @@ def figures(log: Log, models: list[Model], now: datetime) -> tuple[str, ...]:
     said = [
         f"{count(len(retired), 'model')} {'has' if len(retired) == 1 else 'have'} completed a retirement here."
     ]
+    notices = [found for model in models if (found := notice(log, model.id)) is not None]
+    if notices:
+        kept_notice = sum(each.kept for each in notices)
+        said.append(
+            f"{count(len(notices), 'notice')} given, {of_them(kept_notice)} as long as was promised on every day that it names."
+        )
     proven = [model for model in models if model.proven_at is not None]
     if proven:
         held = sum(model.weights.size for model in proven if model.weights is not None)

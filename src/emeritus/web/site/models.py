@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from emeritus import ledger
+from emeritus import ledger, registry
 from emeritus.access.downloads import DownloadPolicy, download_policy
 from emeritus.access.policy import Policy, policy
 from emeritus.core.people import Actor
+from emeritus.ledger import Followed
 from emeritus.process.plan import plan
 from emeritus.process.ports import Work
 from emeritus.record import Entry, Log
@@ -46,6 +47,13 @@ class ModelPage:
     at: Mapping[str, Entry]
     newest: tuple[Told, ...]
     people: Mapping[str, Actor]
+    statements: Mapping[str, str]
+    promises: tuple[Followed, ...]
+
+    @property
+    def wanting(self) -> tuple[Followed, ...]:
+        """Promises that are overdue or broken."""
+        return tuple(each for each in self.promises if each.standing.wants_attention)
 
     @property
     def erased_because(self) -> str:
@@ -79,7 +87,17 @@ def model_page(work: Work, model_id: str, now: datetime) -> ModelPage:
         at=_shown_by(log, model_id),
         newest=told(log.entries(model=model_id, newest_first=True, limit=NEWEST)),
         people=known,
+        statements=statements(log, model_id, {name: other.display_name for name, other in others.items()}),
+        promises=tuple(
+            each for each in ledger.follow(log, model_id, now) if each.standing.taken_back is None
+        ),
     )
+
+
+def statements(log: Log, model_id: str, names: Mapping[str, str]) -> Mapping[str, str]:
+    """Say which place the model has among those that did the same; computed, never typed."""
+    said = {feat: registry.statement(log, model_id, feat, names) for feat in registry.FEATS}
+    return {feat: text for feat, text in said.items() if text is not None}
 
 
 def _shown_by(log: Log, model_id: str) -> dict[str, Entry]:

@@ -3,7 +3,18 @@
 from starlette.routing import Route
 
 from emeritus.web.pages.rendering import House
-from emeritus.web.site import access, essays, front, interview, models, notices, plain, record, words
+from emeritus.web.site import (
+    access,
+    essays,
+    front,
+    interview,
+    models,
+    notices,
+    plain,
+    promises,
+    record,
+    words,
+)
 
 
 def routes(house: House) -> list[Route]:
@@ -12,6 +23,7 @@ def routes(house: House) -> list[Route]:
         *plain.routes(house),
         *front.routes(house),
         *notices.routes(house),
+        *promises.routes(house),
         *interview.routes(house),
         *models.routes(house),
         *words.routes(house),

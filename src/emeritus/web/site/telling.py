@@ -40,6 +40,22 @@ def _decided(body: Body) -> str:
     return f"Decided {verdict} this preference{promised}; estimated cost: {cost}.{again}"
 
 
+def _of_budget(body: Body) -> str:
+    amounts = " and ".join(f"{amount(value)} {unit}" for unit, value in body["amounts"].items()) or "nothing"
+    return f"that one steward decides alone on {amounts} a {body['period']}"
+
+
+def _surface(body: Body) -> str:
+    ends = {"no-new-users": "no new users from", "last-day": "last day:"}[body["meaning"]]
+    moved = f" instead of what entry {body['revises']} says" if body["revises"] is not None else ""
+    return f"Named a day for the {body['surface']['kind']} {body['surface']['name']}, {ends} {_day(body['on'])}{moved}."
+
+
+def _moved(body: Body) -> str:
+    short = " The reason for short notice stands with it." if body["short_notice"] else ""
+    return f"Moved the retirement to {_day(body['on'])}, which leaves {body['notice_days']} days of notice.{short}"
+
+
 def _aftercare(body: Body) -> str:
     column = body["column"]
     writes = f"It writes a column for {column['weeks']} weeks." if column else "It writes no column."
@@ -73,6 +89,11 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     "person.added": lambda b: f"Let {_name(b['person'])} act here as {' and '.join(b['roles'])}.",
     "model.added": lambda b: f"Put {b['display_name']} on the register.",
     "retirement.opened": _opened,
+    "retirement.moved": _moved,
+    "notice.given": _surface,
+    "organisation.revised": lambda b: (
+        f"Changed what is promised from now on: {b['notice_days']} days of notice, counted in {b['zone']}."
+    ),
     "weights.archived": _stored,
     "weights.proven": lambda b: (
         f"Restored the stored weights and compared them: {size(b['bytes'])}, every bit the same."
@@ -113,6 +134,13 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         else "Settled the model’s preferences; every stated wish became part of one."
     ),
     "decision.made": _decided,
+    "decision.proposed": lambda b: f"Proposed a decision, for a second person to agree to. {_decided(b)}",
+    "decision.costed": lambda b: (
+        f"Reported what was spent on a decision: {amount(b['amount'])} {b['unit']}, for {b['what']}."
+    ),
+    "budget.set": lambda b: f"Declared {_of_budget(b)}.",
+    "budget.proposed": lambda b: f"Proposed to declare {_of_budget(b)}; it takes a second person.",
+    "commitment.checked": lambda b: f"Computed from the record how a commitment stands. {b['says']}",
     "commitment.evidenced": lambda b: (
         f"{'Showed that a commitment was kept' if b['kept'] else 'Noted how a commitment stands'}: {b['what']}"
     ),
@@ -137,6 +165,9 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     ),
     "policy.set": lambda b: f"Set who may reach the model: {_tier(b['tier'])}.",
     "access.probed": lambda _: "Called the retired model from the archive, and it answered.",
+    "access.probe_refused": lambda b: (
+        f"Tried to call the model as its visitors do, and was refused: {b['sentence']}"
+    ),
     "download.decided": lambda b: f"Decided who may download the weights: {_tier(b['tier'])}.",
     "application.received": lambda b: (
         f"Received an application for access to {', '.join(b['models'])}{_with_weights(b)}."

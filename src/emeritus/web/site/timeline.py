@@ -19,6 +19,8 @@ TITLES: Mapping[str, str] = {
     "decide": "Decisions",
     "retire": "Retirement",
     "reach": "Reached from the archive",
+    "probe": "Called again",
+    "check": "Commitments computed",
     "erase": "Weights erased",
     "draft": "Column: an essay is written",
     "review": "Column: an essay is read by a person",
