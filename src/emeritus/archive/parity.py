@@ -5,7 +5,7 @@ for piece in Rebuild(blobs, path): ...           # the blob as it was written, o
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -18,6 +18,7 @@ from emeritus.archive.errors import (
     BeyondRepair,
     BlobMissing,
     BlobUnreadable,
+    ParityDamaged,
 )
 from emeritus.archive.objects import damaged, missing, object_path
 from emeritus.archive.parity_code import Code, Rows, lost_rows, parity_rows
@@ -58,11 +59,17 @@ def parity_path(digest: str) -> str:
 
 
 def protect(
-    blobs: Blobs, digests: Iterable[str], *, code: Code = DEFAULT, progress: Progress = quiet
+    blobs: Blobs,
+    digests: Iterable[str],
+    *,
+    code: Code = DEFAULT,
+    anew: bool = False,
+    progress: Progress = quiet,
 ) -> Protection:
     """Write parity for these objects where there is none, or where it is of other stored bytes.
 
-    Each object is read once, and its stored digests are checked as it passes by. May be repeated.
+    Each object is read once, and its stored digests are checked as it passes by. May be repeated. With *anew*
+    parity is written even where there is some.
 
     Raises:
         ObjectDamaged, ObjectMissing: for an object that is not sound; it has to be repaired first.
@@ -71,7 +78,7 @@ def protect(
     new: list[str] = []
     done = 0
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="archive-look") as pool:
-        looks = zip(wanted, pool.map(partial(_unprotected_size, blobs), wanted), strict=True)
+        looks = zip(wanted, pool.map(partial(_unprotected_size, blobs, anew=anew), wanted), strict=True)
         sizes = {digest: size for digest, size in looks if size is not None}
     total = sum(sizes.values())
     for start in range(0, len(sizes), _TOGETHER):
@@ -93,12 +100,14 @@ def is_current(blobs: Blobs, digest: str) -> bool:
     return _unprotected_size(blobs, digest) is None
 
 
-def _unprotected_size(blobs: Blobs, digest: str) -> int | None:
+def _unprotected_size(blobs: Blobs, digest: str, *, anew: bool = False) -> int | None:
     """Return the stored length of an object that needs parity; None when it has it."""
     try:
         size = blobs.size(object_path(digest))
     except BlobMissing:
         raise missing(digest) from None
+    if anew:
+        return size
     try:
         first, _ = blobs.peek(parity_path(digest), MAX_HEAD)
     except (BlobMissing, BlobUnreadable):
@@ -116,15 +125,32 @@ def open_parity(blobs: Blobs, digest: str) -> ParityFile:
     return found
 
 
+def wrong(
+    blobs: Blobs, digest: str, stored: str, watch: Callable[[int], None] = lambda _: None
+) -> str | None:
+    """Read an object's parity, and say what is wrong with it, if anything is.
+
+    *stored* is the BLAKE3 of the object's stored bytes; *watch* is told how many bytes are read. Raises BlobMissing.
+    """
+    try:
+        found = open_parity(blobs, digest)
+    except ParityDamaged as why:
+        return why.sentence.partition(": ")[2].rstrip(".")
+    watch(found.size)
+    if stored and found.head.blake3 != stored:
+        return "it is of other bytes than those that are stored"
+    return found.wrong()
+
+
 def _put(blobs: Blobs, digest: str, code: Code) -> Put:
     return Put(parity_path(digest), _coded(blobs, digest, code), _check, replace=True)
 
 
 def _check(read: Read, size: int) -> None:
     written = ParityFile.parse(read, size, FOLDER)
-    wrong = written.wrong()
-    if wrong is not None:
-        raise parity_damaged(written.path, wrong)
+    amiss = written.wrong()
+    if amiss is not None:
+        raise parity_damaged(written.path, amiss)
 
 
 def _coded(blobs: Blobs, digest: str, code: Code) -> Iterator[Bytes]:

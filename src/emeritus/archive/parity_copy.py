@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from emeritus.archive.errors import BlobMissing, BlobUnreadable
 from emeritus.archive.manifest import manifest_path
 from emeritus.archive.parity_file import FOLDER as PARITY
 from emeritus.archive.ports import Blobs
+from emeritus.core.digests import sha256
 
 
 def copy_path(path: str) -> str:
@@ -22,15 +25,30 @@ def beside(blobs: Blobs, model: str, digest: str) -> Iterator[str]:
 
 
 def copy(blobs: Blobs, model: str, digest: str) -> int:
-    """Have the store hold a copy of a manifest and of its signatures; return how many are new.
+    """Have the store hold copies of a manifest and its signatures, as far as they are sound; return how many are new.
 
     Raises DiskFull, StoreFailed.
     """
     new = 0
     for path in beside(blobs, model, digest):
-        if not blobs.exists(copy_path(path)):
-            new += blobs.put_if_absent(copy_path(path), [b"".join(blobs.get(path))])
+        data, copied = read(blobs, path), read(blobs, copy_path(path))
+        if data is not None and copied != data and is_sound(path, data):
+            blobs.replace(copy_path(path), [data])
+            new += 1
     return new
+
+
+def is_sound(path: str, data: bytes) -> bool:
+    """Tell whether these bytes can be what was stored under *path*: a manifest's name and a signature's tell."""
+    name = path.rpartition("/")[2]
+    if name.endswith(".model.sig"):
+        try:
+            msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+        return True
+    digest = sha256(data).removeprefix("sha256:")
+    return name.split(".")[-2] == digest[:16] if name.endswith(".sig") else name.split(".")[0] == digest
 
 
 def forget(blobs: Blobs, model: str, digest: str) -> int:

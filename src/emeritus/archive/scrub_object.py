@@ -1,6 +1,6 @@
 """An object's stored bytes, checked as they pass by: nothing is decoded, so that no base is needed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import msgspec
@@ -10,6 +10,12 @@ from blake3 import blake3
 from emeritus.archive.errors import BlobMissing, BlobUnreadable
 from emeritus.archive.objects import CHECKSUM, FIRST_READ, LENGTH, MAGIC, ROW, damaged, missing, object_path
 from emeritus.archive.ports import Blobs, Read
+
+_PIECE = 4 << 20
+
+
+def _unwatched(_amount: int) -> None:
+    """Watch nothing."""
 
 
 class _Header(msgspec.Struct):
@@ -34,14 +40,15 @@ class StoredFrames:
         path = object_path(digest)
         try:
             first, size = blobs.peek(path, FIRST_READ)
-            return cls._parse(first, partial(blobs.get_range, path), size, digest)
+            return cls.parse(first, partial(blobs.get_range, path), size, digest)
         except BlobMissing:
             raise missing(digest) from None
         except BlobUnreadable as why:
             raise damaged(digest, why.sentence) from why
 
     @classmethod
-    def _parse(cls, first: bytes, read: Read, size: int, digest: str) -> "StoredFrames":
+    def parse(cls, first: bytes, read: Read, size: int, digest: str) -> "StoredFrames":
+        """Read header and table of an object of *size* stored bytes, *first* being its first ones."""
         at = len(MAGIC) + LENGTH.size
         if len(first) < at or not first.startswith(MAGIC):
             raise damaged(digest, "it does not begin as an object does")
@@ -74,6 +81,35 @@ class StoredFrames:
         yield self._head, None
         yield from self._rows
         yield len(self._rows) * ROW.size, None
+
+
+def stored_bytes(
+    blobs: Blobs, frames: StoredFrames, watch: Callable[[int], None] = _unwatched
+) -> Iterator[bytes]:
+    """Yield an object's stored bytes. Raises ObjectDamaged, at the end at the latest; ObjectMissing.
+
+    *watch* is told how many bytes each piece has.
+    """
+    passing, path = frames.passing(), object_path(frames.digest)
+    for start in range(0, frames.size, _PIECE):
+        try:
+            data = blobs.get_range(path, start, min(start + _PIECE, frames.size))
+        except BlobMissing:
+            raise missing(frames.digest) from None
+        except BlobUnreadable as why:
+            raise damaged(frames.digest, why.sentence) from why
+        watch(len(data))
+        passing.update(data)
+        yield data
+    passing.finish()
+
+
+def stored_blake3(blobs: Blobs, digest: str, watch: Callable[[int], None] = _unwatched) -> str:
+    """Check an object's stored digests; return the BLAKE3 of all its stored bytes. Raises as `stored_bytes`."""
+    whole = blake3()
+    for data in stored_bytes(blobs, StoredFrames.open(blobs, digest), watch):
+        whole.update(data)
+    return whole.hexdigest()
 
 
 class Passing:

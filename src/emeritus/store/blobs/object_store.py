@@ -1,6 +1,8 @@
 """Blobs in an object store, through obstore."""
 
+import queue
 import secrets
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -173,6 +175,7 @@ class ObjectStoreBlobs:
                 raise source.error from None
             raise
         finally:
+            source.close()
             with suppress(BaseError, FileNotFoundError):  # else `sweep` takes it later
                 obstore.delete(self.store, draft)
 
@@ -188,20 +191,45 @@ class ObjectStoreBlobs:
 
 
 class _Chunks:
-    """Chunks on their way through obstore, which would wrap an error that the writer raises."""
+    """Chunks on their way into obstore, made in a thread of their own.
+
+    obstore asks for them from within its runtime: what makes them could not ask it for anything there, and
+    what they raise would be wrapped.
+    """
 
     def __init__(self, chunks: Iterator[Bytes]) -> None:
         self._chunks = chunks
+        self._made: queue.Queue[bytes | None] = queue.Queue(2)
+        self._unwanted = threading.Event()
         self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._make, name="archive-chunks", daemon=True)
+        self._thread.start()
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
+        chunk = self._made.get()
+        if chunk is not None:
+            return chunk
+        if self.error is not None:
+            raise self.error
+        raise StopIteration
+
+    def close(self) -> None:
+        """Make no more; return when nothing is being made."""
+        self._unwanted.set()
+        while self._thread.is_alive():
+            with suppress(queue.Empty):
+                self._made.get(timeout=0.01)
+        self._thread.join()
+
+    def _make(self) -> None:
         try:
-            return bytes(next(self._chunks))
-        except StopIteration:
-            raise
-        except Exception as why:
+            for chunk in self._chunks:
+                if self._unwanted.is_set():
+                    break
+                self._made.put(bytes(chunk))
+        except Exception as why:  # noqa: BLE001  (it is raised where the chunks are wanted)
             self.error = why
-            raise
+        self._made.put(None)
