@@ -9,10 +9,10 @@ from typing import Any, Self
 from attrs import frozen
 from blake3 import blake3
 
-from emeritus.archive.chunks import boundaries
+from emeritus.archive.chunks import ALIGN, boundaries
 from emeritus.archive.containers import Span
 from emeritus.archive.manifest import INLINE, FileRecipe, Part, SpanRecipe
-from emeritus.archive.sources import OpenFile
+from emeritus.archive.sources import OpenFile, is_weights
 
 PART = 256 << 20
 """A span longer than this many bytes becomes several objects."""
@@ -114,7 +114,8 @@ def _cut(span: Span, held: OpenFile) -> Iterator[tuple[int, int]]:
     """Yield offset and length of the parts of *span*, none cutting through a block."""
     if span.kind == "bytes" and span.length > CHUNKED:
         at = span.offset
-        for end in boundaries(held.read, span.offset, span.offset + span.length):
+        align = ALIGN if is_weights(held.file.name) else 1
+        for end in boundaries(held.read, span.offset, span.offset + span.length, align):
             yield at, end - at
             at = end
         return

@@ -134,7 +134,7 @@ def inspect(path: Path | str) -> Source:
     no_twins(name for name, _ in found)
     looked = [_look(name, at) for name, at in found]
     files = {file.name: file for file, _ in looked}
-    weights = [name for name, file in files.items() if file.layout.container != "bytes" or _is_weights(name)]
+    weights = [name for name, file in files.items() if file.layout.container != "bytes" or is_weights(name)]
     if not weights:
         raise SourceRefused(
             f"There are no weights in {path}.",
@@ -236,7 +236,7 @@ def _look(name: str, path: Path) -> tuple[SourceFile, gguf.Metadata | None]:
             return _read(fd, start, end, path)
 
         suffix = path.suffix.lower()
-        if _is_weights(name) and stamp.size == 0:
+        if is_weights(name) and stamp.size == 0:
             _refuse(f"{path} is empty.", "Get the file again from where it was published.")
         metadata = None
         if suffix == ".gguf" or (stamp.size >= 4 and read(0, 4) == b"GGUF"):
@@ -250,7 +250,8 @@ def _look(name: str, path: Path) -> tuple[SourceFile, gguf.Metadata | None]:
     return SourceFile(name, path, stamp, layout), metadata
 
 
-def _is_weights(name: str) -> bool:
+def is_weights(name: str) -> bool:
+    """Tell by its name whether a file holds weights."""
     return name.lower().endswith((".gguf", ".safetensors", *_OTHER_WEIGHTS))
 
 
