@@ -217,7 +217,7 @@ def _tamper(home: Path, statement: str) -> None:
         ("UPDATE entry SET data = CAST(replace(data, 'Ray', 'Roy') AS BLOB) WHERE seq = 3", "checkpoint"),
         ("DELETE FROM entry WHERE seq = 4", "4"),
         ("DELETE FROM checkpoint", "checkpoint"),
-        ("UPDATE node SET hash = zeroblob(32) WHERE level = 0 AND position = 1", "hash 0/1"),
+        ("UPDATE entry SET kind = 'x.y' WHERE seq = 2", "column kind"),
     ],
 )
 def test_a_tampered_record(house: Shell, statement: str, names: str) -> None:

@@ -15,7 +15,7 @@ from emeritus.store import tables
 from emeritus.store.tree import stored_bytes
 from emeritus.store.words import SqlUtterances
 
-_PAGE = 1000
+_STREAMED = {"yield_per": 1000}
 
 
 def audit(connection: sa.Connection, witnesses: Iterable[Witness] = ()) -> Iterator[Finding]:
@@ -29,7 +29,7 @@ def audit(connection: sa.Connection, witnesses: Iterable[Witness] = ()) -> Itera
 def _entries(connection: sa.Connection) -> Iterator[Finding]:
     """What entries are found by: an entry under another kind would be passed over."""
     table = tables.entry
-    for row in connection.execution_options(yield_per=_PAGE).execute(sa.select(table).order_by(table.c.seq)):
+    for row in connection.execute(sa.select(table).order_by(table.c.seq), execution_options=_STREAMED):
         try:
             entry = Entry.read(stored_bytes(row.data))
         except EmeritusError:
@@ -46,7 +46,7 @@ def _tiles(connection: sa.Connection) -> Iterator[Finding]:
     table = tables.tile
     newest = connection.execute(sa.select(sa.func.max(tables.entry.c.seq))).scalar()
     size = 0 if newest is None else newest + 1
-    for row in connection.execution_options(yield_per=_PAGE).execute(sa.select(table)):
+    for row in connection.execute(sa.select(table), execution_options=_STREAMED):
         where = f"tile {row.level}/{row.position}"
         hashes = stored_bytes(row.hashes)
         parts = [hashes[at : at + HASH] for at in range(0, len(hashes), HASH)]

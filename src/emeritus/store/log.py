@@ -269,7 +269,7 @@ class SqlLog:
     def rows(self, begin: int = 0) -> Iterator[bytes]:
         """Yield the logged bytes of every entry from *begin* on, a page at a time."""
         query = sa.select(tables.entry.c.data).where(tables.entry.c.seq >= begin).order_by(tables.entry.c.seq)
-        for data in self._connection.execution_options(yield_per=1000).execute(query).scalars():
+        for data in self._connection.execute(query, execution_options={"yield_per": 1000}).scalars():
             yield stored_bytes(data)
 
     def notes(self) -> Iterator[str]:
