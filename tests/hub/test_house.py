@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from emeritus import archive
-from emeritus.access import members
+from emeritus.access import applications, members
 from emeritus.cli import cli
 from emeritus.cli.faults import run
 from emeritus.core.people import SOFTWARE, person
@@ -106,7 +107,7 @@ def archive_sha(house: House, name: str) -> str:
         return manifest_of(work.log, house.parts, "opus").file(name).sha256
 
 
-def test_damage_is_shown_at_the_desk(real, monkeypatch, capsys):
+def test_damage_is_shown_at_the_desk(real, emeritus):
     """What a download met stands on the first page that a steward sees, until the model was found sound."""
     decide(real, "public")
     objects = [path for path in (Path(real.settings.archive) / "objects").rglob("*") if path.is_file()]
@@ -122,23 +123,63 @@ def test_damage_is_shown_at_the_desk(real, monkeypatch, capsys):
     page = client.get("/desk").text
     assert "opus is damaged in the archive." in page
     assert NAME in page
-    assert verified(real, monkeypatch) == 6
+    assert emeritus("archive", "verify", "opus")[0] == 6
     assert "is damaged in the archive" in client.get("/desk").text
     for path, data in whole.items():
         path.write_bytes(data)
-    assert verified(real, monkeypatch) == 0
+    assert emeritus("archive", "verify", "opus")[0] == 0
     assert "is damaged in the archive" not in client.get("/desk").text
     assert client.get(f"/opus/resolve/main/{NAME}").status_code == 200
 
 
-def verified(house: House, monkeypatch) -> int:
-    """Run `emeritus archive verify opus`; return its exit code."""
-    monkeypatch.setattr(
-        sys, "argv", ["emeritus", "--home", str(house.settings.home), "archive", "verify", "opus"]
-    )
-    with pytest.raises(SystemExit) as ended:
-        run(cli)
-    return int(ended.value.code or 0)
+@pytest.fixture
+def emeritus(real, monkeypatch, capsys):
+    """Type a command for the house; return its exit code and what it printed."""
+
+    def type_(*args: str, by: str = "Ada Lovelace") -> tuple[int, str]:
+        typed = ["emeritus", "--home", str(real.settings.home), "--as", by, *args]
+        monkeypatch.setattr(sys, "argv", typed)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            run(cli)
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out + said.err
+
+    return type_
+
+
+def test_a_steward_types_it(real, emeritus):
+    """Weights are decided on, and handed out to an applicant, on the command line; each for stewards only."""
+    opened = ("access", "weights", "opus", "--reason", "Researchers asked.", "--to", "on-request")
+    code, said = emeritus(*opened)
+    assert code == 0
+    assert "HF_ENDPOINT=http://127.0.0.1:8400 hf download opus" in said
+    code, said = emeritus(*opened, by="Nobody Known")
+    assert code == 5
+    assert "not_permitted" in said
+    assert emeritus("access", "weights", "sonnet", "--to", "none", "--reason", "x")[0] == 3
+    with real.works.write() as work:
+        application = applications.apply(
+            work.log,
+            work.private,
+            real.clock,
+            models=["opus"],
+            who="R",
+            contact="r@x.example",
+            purpose="Study",
+            weights=True,
+        ).application.id
+    assert "opus  and the weights" in emeritus("access", "applications")[1]
+    assert "cannot be called back" in emeritus("access", "show", application)[1]
+    code, said = emeritus("access", "grant", application, "--reason", "Welcome.", "--weights")
+    assert code == 0
+    key = said.rpartition(" ")[2].strip()
+    with serving(real) as url:
+        request = urllib.request.Request(
+            f"{url}/opus/resolve/main/config.json", headers={"authorization": f"Bearer {key}"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
 
 
 def test_the_page_says_how(real):
