@@ -4,13 +4,16 @@ import hashlib
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.archive.families import base_weights, tuned, write_model
 
 from emeritus.archive import (
     DiskFull,
@@ -20,6 +23,7 @@ from emeritus.archive import (
     ObjectDamaged,
     ObjectMissing,
     SourceChanged,
+    StoreFailed,
     UnsafeName,
     held,
     ingest,
@@ -27,13 +31,14 @@ from emeritus.archive import (
     inspect,
     load,
     read_file,
+    rebase,
     restore,
     seal,
     verify,
 )
 from emeritus.archive.fakes import FakeTensor, safetensors_bytes
 from emeritus.archive.manifest import Manifest, manifest_path
-from emeritus.archive.objects import StoredObject, object_path
+from emeritus.archive.objects import StoredObject, object_path, read_facts
 from emeritus.core.digests import canonical, from_canonical
 from emeritus.core.errors import IntegrityError
 from emeritus.store.blobs import FolderBlobs
@@ -52,7 +57,7 @@ def flip(data: bytes, at: int, bit: int = 0) -> bytes:
 WORK = """
 import hashlib, os, signal, sys
 from pathlib import Path
-from emeritus.archive import ingest, inspect, load, restore, held
+from emeritus.archive import ingest, inspect, load, rebase, restore, held
 from emeritus.store.blobs import FolderBlobs
 
 act, source, store, target, limit = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5])
@@ -69,8 +74,13 @@ def watch(event, args):
 
 sys.addaudithook(watch)
 blobs = FolderBlobs(store)
+sign = lambda data: hashlib.sha256(b"key" + data).digest()
 if act == "ingest":
-    ingest(inspect(source), "m", blobs, sign=lambda data: hashlib.sha256(b"key" + data).digest())
+    ingest(inspect(source), "m", blobs, sign=sign)
+elif act == "tune":
+    ingest(inspect(source), "child", blobs, sign=sign, base=load("base", next(held(blobs, "base"))[1], blobs))
+elif act == "rebase":
+    rebase(load("child", next(held(blobs, "child"))[1], blobs), blobs, depth=0)
 else:
     restore(load("m", next(held(blobs))[1], blobs), blobs, target)
 print(count)
@@ -94,7 +104,7 @@ def test_killed_while_writing(model_folder, tmp_path):
     assert done.returncode == 0, done.stderr
     blobs = FolderBlobs(store)
     expected, ((_, digest),) = list(blobs.list()), held(blobs)
-    for limit in points(int(done.stdout), 8):
+    for limit in points(int(done.stdout), 6):
         again = FolderBlobs(tmp_path / f"killed-{limit}")
         assert run("ingest", model_folder, again.root, target, limit).returncode == -signal.SIGKILL
         for path in again.list("objects"):
@@ -112,7 +122,7 @@ def test_killed_while_restoring(model_folder, tmp_path):
     blobs = FolderBlobs(store)
     manifest = ingest(source, "m", blobs, sign=sign).manifest
     total = int(run("restore", model_folder, store, tmp_path / "out").stdout)
-    for limit in points(total, 5):
+    for limit in points(total, 4):
         target = tmp_path / f"out-{limit}"
         assert run("restore", model_folder, store, target, limit).returncode == -signal.SIGKILL
         for file in source.files:
@@ -122,6 +132,51 @@ def test_killed_while_restoring(model_folder, tmp_path):
         left = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
         assert left == {file.name for file in source.files}
         assert all((target / file.name).read_bytes() == file.path.read_bytes() for file in source.files)
+
+
+@pytest.fixture
+def base_store(tmp_path):
+    """A store that holds the base of a family, and the weights of a child."""
+    blobs = FolderBlobs(tmp_path / "base-store")
+    weights = base_weights()
+    base = ingest(inspect(write_model(tmp_path / "base", weights)), "base", blobs, sign=sign)
+    return blobs.root, write_model(tmp_path / "child", tuned(weights, 1)), base.manifest
+
+
+def test_killed_while_writing_differences(base_store, tmp_path):
+    """SIGKILL at many points: every object is whole, the base is untouched, the next run ends the same."""
+    root, child, base = base_store
+    shutil.copytree(root, tmp_path / "whole")
+    done = run("tune", child, tmp_path / "whole", tmp_path / "none")
+    assert done.returncode == 0, done.stderr
+    ((_, digest),) = held(FolderBlobs(tmp_path / "whole"), "child")
+    for limit in points(int(done.stdout), 4):
+        again = FolderBlobs(tmp_path / f"killed-{limit}")
+        shutil.copytree(root, again.root)
+        assert run("tune", child, again.root, tmp_path / "none", limit).returncode == -signal.SIGKILL
+        for path in again.list("objects"):
+            check_object(again, path.rpartition("/")[2])
+        for model, found in held(again):
+            assert verify(load(model, found, again), again).is_sound
+        stored = ingest(inspect(child), "child", again, sign=sign, base=base)
+        assert (stored.digest, len(stored.manifest.bases)) == (digest, 3)
+
+
+def test_killed_while_rebasing(base_store, tmp_path):
+    """SIGKILL at many points: both models stay sound throughout; doing it again ends it."""
+    root, child, base = base_store
+    ingest(inspect(child), "child", FolderBlobs(root), sign=sign, base=base)
+    shutil.copytree(root, tmp_path / "whole")
+    total = int(run("rebase", child, tmp_path / "whole", tmp_path / "none").stdout)
+    for limit in points(total, 4):
+        again = FolderBlobs(tmp_path / f"killed-{limit}")
+        shutil.copytree(root, again.root)
+        assert run("rebase", child, again.root, tmp_path / "none", limit).returncode == -signal.SIGKILL
+        manifests = [load(model, found, again) for model, found in held(again)]
+        assert all(verify(manifest, again).is_sound for manifest in manifests)
+        for manifest in manifests:
+            rebase(manifest, again, depth=0)
+        assert all(read_facts(again, digest).base is None for digest in manifests[1].objects)
 
 
 def check_object(blobs, digest):
@@ -225,6 +280,106 @@ def test_two_writers_of_different_models_that_share_tensors(tmp_path):
         assert len(list(pool.map(archive, ("one", "two", "three")))) == 3
     assert len(list(blobs.list("objects"))) == 20 + 3
     assert all(verify(load(model, digest, blobs), blobs).is_sound for model, digest in held(blobs))
+
+
+def _archive_child(source, store, base, digests):
+    blobs = FolderBlobs(store)
+    below = load(base, next(held(blobs, base))[1], blobs) if base else None
+    digests.put(ingest(inspect(source), "child", blobs, sign=sign, base=below).digest)
+
+
+def test_two_writers_with_different_bases(tmp_path):
+    """One stores a model on its base, one alone, at the same moment: both succeed, and it is whole."""
+    store = tmp_path / "store"
+    weights = base_weights(layers=20)
+    ingest(inspect(write_model(tmp_path / "base", weights)), "base", FolderBlobs(store), sign=sign)
+    child = write_model(tmp_path / "child", tuned(weights, 1))
+    spawn = multiprocessing.get_context("fork")
+    digests = spawn.Queue()
+    writers = [
+        spawn.Process(target=_archive_child, args=(child, store, base, digests)) for base in ("base", None)
+    ]
+    for writer in writers:
+        writer.start()
+    found = {digests.get(timeout=60) for _ in writers}
+    for writer in writers:
+        writer.join(60)
+    blobs = FolderBlobs(store)
+    manifests = [load(model, digest, blobs) for model, digest in held(blobs)]
+    assert {manifest.digest for manifest in manifests if manifest.model == "child"} == found
+    assert all(verify(manifest, blobs).is_sound for manifest in manifests)
+
+
+# --- the store fails ---------------------------------------------------------------------------------
+
+
+class _Failing(MemoryBlobs):
+    """A store that answers slowly, and then, from one request on, not at all."""
+
+    def __init__(self, held, left):
+        super().__init__()
+        self.held = held
+        self.left = left
+
+    def ask(self):
+        time.sleep(0.0005)
+        self.left -= 1
+        if self.left < 0:
+            raise StoreFailed("The store is gone.", next_step="Wait.")
+
+    def __getattribute__(self, name):
+        if name in {
+            "put_if_absent",
+            "replace",
+            "get",
+            "get_range",
+            "peek",
+            "size",
+            "exists",
+            "list",
+            "delete",
+        }:
+            super().__getattribute__("ask")()
+        return super().__getattribute__(name)
+
+
+def test_a_store_that_fails_midway(tmp_path):
+    """Wherever it fails: the error says so, what is visible is whole, and the next run goes on from there."""
+    weights = base_weights()
+    blobs = MemoryBlobs()
+    base = ingest(inspect(write_model(tmp_path / "base", weights)), "base", blobs, sign=sign).manifest
+    child = inspect(write_model(tmp_path / "child", tuned(weights, 1)))
+    whole = ingest(child, "child", _Failing(dict(blobs.held), 10**6), sign=sign, base=base)
+    for left in range(0, 60, 3):
+        failing = _Failing(dict(blobs.held), left)
+        try:
+            stored = ingest(child, "child", failing, sign=sign, base=base)
+        except StoreFailed:
+            failing.left = 10**6
+            for model, digest in held(failing):
+                assert verify(load(model, digest, failing), failing).is_sound
+            stored = ingest(child, "child", failing, sign=sign, base=base)
+        failing.left = 10**6
+        assert verify(stored.manifest, failing).is_sound
+        assert stored.manifest.files == whole.manifest.files
+
+
+def test_a_store_that_fails_while_restoring(tmp_path):
+    """No file is half there, and another try completes it."""
+    weights = base_weights()
+    blobs = MemoryBlobs()
+    base = ingest(inspect(write_model(tmp_path / "base", weights)), "base", blobs, sign=sign).manifest
+    source = inspect(write_model(tmp_path / "child", tuned(weights, 1)))
+    manifest = ingest(source, "child", blobs, sign=sign, base=base).manifest
+    for left in range(6):
+        failing = _Failing(blobs.held, left)
+        out = tmp_path / f"out{left}"
+        with pytest.raises(StoreFailed):
+            restore(manifest, failing, out)
+        assert not out.exists() or list(out.iterdir()) == []
+        failing.left = 10**6
+        (path,) = restore(manifest, failing, out)
+        assert path.read_bytes() == source.files[0].path.read_bytes()
 
 
 # --- bytes rot ---------------------------------------------------------------------------------------
