@@ -12,13 +12,14 @@ from attrs import frozen
 
 from emeritus import registry
 from emeritus.archive import Verifier
+from emeritus.archive.parity_code import Code
 from emeritus.archive.signing import ModelKey
 from emeritus.core.clock import Clock, OffsetClock, SystemClock
 from emeritus.core.digests import sha256
 from emeritus.core.errors import Conflict, IntegrityError, InvalidInput, NotFound
 from emeritus.core.people import Actor
 from emeritus.engine.stretches import DurableStretches, StretchClient
-from emeritus.process.ports import Parts, Watch, unwatched
+from emeritus.process.ports import Keeping, Parts, Watch, unwatched
 from emeritus.process.preserve import weights_path
 from emeritus.process.signing import adopt_key
 from emeritus.record import Entry, MemoryLog, SigningKey, VerifyKey
@@ -268,12 +269,22 @@ def _house(
         watch=watch,
         protocol=settings.protocol,
         model_key=_read_model_key(settings),
+        keeping=_keeping(settings),
     )
     house = House(settings, database, works, parts, pool, clock)
     try:
         yield house
     finally:
         house.close()
+
+
+def _keeping(settings: Settings) -> Keeping:
+    return Keeping(
+        every=timedelta(days=settings.scrub_days) if settings.scrub_days else None,
+        rate=settings.scrub_rate or None,
+        replicas={url: functools.partial(open_blobs, url) for url in settings.replicas},
+        code=Code(parity=settings.parity),
+    )
 
 
 def _voice(house: House, model_id: str) -> Voice:

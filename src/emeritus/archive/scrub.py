@@ -94,7 +94,13 @@ def scrub(
         reader.manifests(expected, verify)
         state.stage = "objects"
         scrub_state.save(blobs, state)
-    if reader.objects(enough, progress):
+    try:
+        ended = reader.objects(enough, progress)
+    except BaseException:  # somebody stops it, or the store gives up: what was read need not be read again
+        with suppress(StoreFailed):
+            scrub_state.save(blobs, state)
+        raise
+    if ended:
         state.findings = with_dependents(state.findings, sound_manifests(blobs))
         state.stage, state.ended = "done", instant(clock.now())
     scrub_state.save(blobs, state)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emeritus.cli import archive_escrow, archive_family
+from emeritus.cli import archive_escrow, archive_family, archive_keeping
 from emeritus.cli.house import Home, say_json, size
 from emeritus.cli.progress import Bars
 from emeritus.process.preserve import manifest_of, preserve_now
@@ -200,5 +200,5 @@ def restore(home: Home, model: str, target: Path, as_json: bool) -> None:
 
 
 # Commands that live in files of their own.
-for each in (*archive_family.commands, *archive_escrow.commands):
+for each in (*archive_family.commands, *archive_keeping.commands, *archive_escrow.commands):
     command.add_command(each)

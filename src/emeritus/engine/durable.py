@@ -180,7 +180,7 @@ class Engine:
         self._take_over()
         answer_applications(self._parts)
         with self._parts.work() as work:
-            steps = due(work, self._parts.clock.now())
+            steps = due(work, self._parts.clock.now(), self._parts.keeping)
         for step in steps:
             self._ask(step.stage, step.subject)
         return len(steps)
@@ -206,7 +206,7 @@ class Engine:
     def is_idle(self) -> bool:
         """Tell whether nothing is due and nothing is running."""
         with self._parts.work() as work:
-            if due(work, self._parts.clock.now()):
+            if due(work, self._parts.clock.now(), self._parts.keeping):
                 return False
         return not DBOS.list_workflows(status=_RUNNING, load_input=False, load_output=False)
 

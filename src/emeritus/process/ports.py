@@ -1,15 +1,16 @@
 """What the process needs of the outside: a unit of work, the archive's blobs, voices, a clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from emeritus.access.ports import Keys
-from emeritus.archive import Blobs, Signer, Verifier
+from emeritus.archive import Blobs, Signer, Verifier, parity
+from emeritus.archive.parity_code import Code
 from emeritus.archive.signing import ModelKey
 from emeritus.core.clock import Clock
 from emeritus.core.speech import Speaker, Utterances
@@ -89,6 +90,20 @@ def unwatched(_stage: str, _subject: str, _done: int, _total: int, _what: str) -
 
 
 @frozen
+class Keeping:
+    """How the archive is kept.
+
+    All of it is read *every* so often (None: only when a person asks), at most *rate* bytes a second (None:
+    as fast as it goes). *replicas* opens each second store, by its address. *code*: how much parity.
+    """
+
+    every: timedelta | None = timedelta(days=30)
+    rate: int | None = None
+    replicas: Mapping[str, Callable[[], Blobs]] = field(factory=dict)
+    code: Code = parity.DEFAULT
+
+
+@frozen
 class Parts:
     """Everything that the stages are given. Engines and stores are called outside units of work.
 
@@ -106,3 +121,4 @@ class Parts:
     watch: Watch = unwatched
     protocol: str = "retirement-v1"
     model_key: ModelKey | None = None
+    keeping: Keeping = Keeping()

@@ -130,6 +130,7 @@ def _store(
             base=archive.load(*base, parts.blobs, verify=parts.verify) if base else None,
             relatives=relatives,
             profile=profile,
+            code=parts.keeping.code,
             progress=functools.partial(_tell, parts, model, "storing"),
         )
     body = {

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from emeritus.core.errors import EmeritusError
-from emeritus.process import erase, interview, preserve, publish, reach, retire, revisit, stages
+from emeritus.process import erase, interview, keeping, preserve, publish, reach, retire, revisit, stages
 from emeritus.process.plan import Step, plan
-from emeritus.process.ports import Failure, Parts, Work
+from emeritus.process.ports import Failure, Keeping, Parts, Work
 from emeritus.registry import all_models
 
 Stride = Callable[[Parts, str], bool]
@@ -20,18 +20,24 @@ STRIDES: Mapping[str, Stride] = {
     stages.ERASE: erase.stride,
     stages.PROBE: reach.probe,
     stages.CHECK: revisit.stride,
+    stages.SCRUB: keeping.scrub_stride,
+    stages.REPLICATE: keeping.replicate_stride,
 }
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
 
 
-def due(work: Work, now: datetime) -> list[Step]:
-    """Return every step that software should be doing now, for all models."""
-    return [step for model in all_models(work.log) for step in _due(work, model.id, now)]
+def due(work: Work, now: datetime, kept: Keeping | None = None) -> list[Step]:
+    """Return every step that software should be doing now, for all models; with *kept*, for the archive too."""
+    steps = [step for model in all_models(work.log) for step in _due(work, model.id, now)]
+    return steps + _ready(work, keeping.due(work, kept, now) if kept else [], now)
 
 
 def _due(work: Work, model: str, now: datetime) -> list[Step]:
-    steps = [step for step in plan(work.log, model, now).steps if step.status == "due"]
+    return _ready(work, [step for step in plan(work.log, model, now).steps if step.status == "due"], now)
+
+
+def _ready(work: Work, steps: list[Step], now: datetime) -> list[Step]:
     return [step for step in steps if (again := next_try(work, step)) is None or again <= now]
 
 
