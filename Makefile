@@ -21,7 +21,7 @@ APT_INSTALL := scripts/apt-install
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(STAMPS)/run $(MODEL) ## retire a small real model from notice to first essay, then serve the site until Ctrl-C
@@ -96,6 +96,33 @@ lock: $(STAMPS)/dev ## choose the versions anew and write requirements/*.txt
 LOCK := PIP_EXTRA_INDEX_URL= PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --no-config \
   --strip-extras --allow-unsafe --generate-hashes --upgrade \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+
+BENCH := .venv-bench-archive
+BENCH_RUN = PYTHONPATH=src $(BENCH)/bin/python -m benchmarks.archive
+
+.PHONY: bench-archive
+bench-archive: $(BENCH)/stamp ## the archive and its peers on the same real weights: ratios, speeds, growth
+	@$(BENCH_RUN) $(ARGS)
+
+.PHONY: bench-archive-memory
+bench-archive-memory: $(BENCH)/stamp ## 20 GB through the archive with 2 GiB of address space
+	@$(BENCH_RUN).memory $(ARGS)
+
+.PHONY: bench-archive-growth
+bench-archive-growth: $(BENCH)/stamp ## what the 10,000th model costs beside the 10th
+	@$(BENCH_RUN).growth $(ARGS)
+
+$(BENCH)/stamp: $(addprefix benchmarks/archive/,install.py requirements.txt torch.txt alone.txt)
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_INSTALL) python3-venv
+	@echo "Installing the benchmark's packages and models into $(BENCH)"
+	@$(PYTHON) -m venv --clear $(BENCH)
+	@$(BENCH)/bin/python benchmarks/archive/install.py
+	@touch $@
+
+.PHONY: bench-lock
+bench-lock: $(STAMPS)/dev ## choose the benchmark's versions anew
+	@$(subst make lock,make bench-lock,$(LOCK)) --constraint requirements/run.txt --output-file benchmarks/archive/requirements.txt \
+	  pyproject.toml requirements/build.in benchmarks/archive/requirements.in
 
 .PHONY: clean
 clean: ## remove what tests and linters leave behind; .venv, models and the demo's home stay

@@ -115,3 +115,27 @@ def _save(figure, path: Path) -> Path:
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
     return path
+
+
+def catalogue(rows: list[dict], path: Path) -> Path:
+    """Draw what the Nth model of a catalogue costs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    numbers = [row["models"] for row in rows]
+    for key, title, color in (("ingest_ms", "in", "#b3261e"), ("restore_ms", "back", "#3f6fb5")):
+        values = [row[key] for row in rows]
+        axes.plot(numbers, values, marker="o", color=color, linewidth=2)
+        axes.annotate(
+            title,
+            (numbers[-1], values[-1]),
+            xytext=(6, 0),
+            textcoords="offset points",
+            color=color,
+            va="center",
+        )
+    axes.set_xscale("log")
+    axes.set_ylim(0)
+    axes.set_xlabel("models in the archive")
+    axes.set_ylabel("milliseconds for one more")
+    axes.set_title("The Nth model costs what the tenth did", loc="left")
+    return _save(figure, path)
