@@ -1,6 +1,7 @@
 """The script that lies in every archive gives models back to somebody who has numpy and zstandard, and nothing of ours."""
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -10,13 +11,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emeritus import archive
 from emeritus.archive import MemoryBlobs
+from emeritus.archive.codec import Encoding, Scheme, encode
+from emeritus.archive.codec.fields import NO_HINT
 from emeritus.archive.fakes import FakeTensor, safetensors_bytes
 from emeritus.archive.shipped import SHIPPED, ship, text
 from emeritus.store.blobs import FolderBlobs
+
+SCRIPT: dict = {"__name__": "restore"}
+exec(compile(text("restore.py"), "restore.py", "exec"), SCRIPT)
 
 ALONE = """
 import runpy, sys
@@ -76,8 +85,8 @@ def same(source: Path, target: Path) -> None:
 
 def noisy(count: int, seed: int) -> bytes:
     """Bytes of BF16 numbers as weights have them: random mantissas, few exponents."""
-    rng = random.Random(seed)
-    return b"".join(bytes((rng.randrange(256), rng.choice((0x3C, 0x3D, 0xBC, 0xBD)))) for _ in range(count))
+    numbers = np.random.default_rng(seed).normal(0, 0.02, count).astype("<f4").view("<u4")
+    return (numbers >> 16).astype("<u2").tobytes()
 
 
 def test_a_stranger_restores_a_gguf_and_a_safetensors_model(
@@ -246,9 +255,113 @@ def test_it_is_shipped_once_and_renewed_by_a_newer_release_only():
 
 
 def test_it_stays_short_enough_to_be_read():
-    """About a hundred lines of code, so that a stranger reads all of it before running it."""
+    """About two hundred lines, half of them the decoder, so that a stranger reads all of it before running it."""
     code = [line for line in text("restore.py").decode().splitlines() if line.strip()]
-    assert len(code) <= 140
+    assert len(code) <= 210
+
+
+@st.composite
+def frames(draw):
+    """Bytes as they occur in tensors, a scheme to write them by, and a base that is near, far, short or empty."""
+    chance = np.random.default_rng(draw(st.integers(0, 2**32)))
+    width, count = draw(st.sampled_from([1, 2, 4, 8])), draw(st.integers(1, 6000))
+    words = np.dtype(f"<u{width}")
+    match draw(st.sampled_from(["noise", "normal", "few", "coarse", "zeros"])):
+        case "noise":
+            raw = chance.bytes(width * count)
+        case "normal":
+            number = {1: "i1", 2: "<f2", 4: "<f4", 8: "<f8"}[width]
+            raw = (chance.normal(0, 0.02, count) * (1000 if width == 1 else 1)).astype(number).tobytes()
+        case "few":
+            raw = chance.integers(0, 9, count).astype(words).tobytes()
+        case "coarse":
+            raw = (chance.integers(0, 15, count) << (8 * width - 5)).astype(np.uint64).astype(words).tobytes()
+        case _:
+            raw = bytes(width * count)
+    raw += chance.bytes(draw(st.integers(0, width - 1)))
+    base = np.frombuffer(raw, np.uint8) ^ (
+        chance.random(len(raw)) < draw(st.sampled_from([0, 0.01, 0.3]))
+    ).astype(np.uint8)
+    row = draw(st.sampled_from([0, 1, 24, 300, 5000]))
+    alone = Scheme(Encoding.NUMBERS, (1,) * width, row)
+    scheme = draw(
+        st.sampled_from(
+            [
+                alone,
+                Scheme(Encoding.DIFFERENCE, (1,) * width, row, alone=alone),
+                Scheme(Encoding.PLANES, (1,) * width),
+                Scheme(Encoding.ROTATED_PLANES, (1,) * max(2, width)),
+                Scheme(Encoding.FIELDS, (1, 1, 32), hints=(1, NO_HINT, 1)),
+                Scheme(Encoding.FIELDS, (16, 3, 1), hints=(2, 2, NO_HINT)),
+                Scheme(Encoding.ZSTD),
+            ]
+        )
+    )
+    return raw, scheme, base.tobytes()[: draw(st.sampled_from([len(raw), len(raw) // 2 + 1]))]
+
+
+@settings(max_examples=100)
+@given(frames())
+def test_its_decoder_agrees_with_the_codec(frame):
+    """Whatever the codec writes, alone or as a difference, the script's own decoder gives back every bit."""
+    raw, scheme, base = frame
+    used, payload = encode(scheme, raw, base)
+    assert SCRIPT["decode"](int(used), payload, len(raw), base) == raw
+
+
+@settings(max_examples=60)
+@given(frames(), st.data())
+def test_its_decoder_survives_damage(frame, data):
+    """A payload that decayed gives other bytes or a named error: nothing else escapes, nothing runs wild."""
+    raw, scheme, base = frame
+    used, payload = encode(scheme, raw, base)
+    broken = bytearray(payload)
+    for _ in range(data.draw(st.integers(1, 3))):
+        broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
+    broken = broken[: data.draw(st.integers(len(broken) // 2, len(broken)))]
+    with contextlib.suppress(*SCRIPT["DAMAGE"]):
+        SCRIPT["decode"](int(used), bytes(broken), len(raw), base)
+
+
+def tuned(data: bytes, seed: int, much: int) -> bytes:
+    """The same BF16 numbers, one in *much* moved by a little."""
+    chance, words = np.random.default_rng(seed), np.frombuffer(data, "<u2").copy()
+    where = chance.random(words.size) < 1 / much
+    words[where] += chance.integers(1, 4, int(where.sum())).astype("<u2")
+    return words.tobytes()
+
+
+def test_a_family_of_fine_tunes_comes_back(folder_blobs, tmp_path, run):
+    """Differences on a base, on a difference, and against a longer and a shorter tensor are followed."""
+    base = noisy(1_500_000, 5)
+    first = tuned(base, 1, 20)
+    second = tuned(first, 2, 50)
+    resized = second + noisy(70_000, 9)
+    below, manifests = None, {}
+    for name, data in (("base", base), ("first", first), ("second", second), ("resized", resized)):
+        folder = tmp_path / name
+        folder.mkdir()
+        tensor = FakeTensor("w", "BF16", (len(data) // 2,), data)
+        (folder / "model.safetensors").write_bytes(safetensors_bytes([tensor]))
+        kept = archive.ingest(
+            archive.inspect(folder), name, folder_blobs, sign=lambda _: b"signed", base=below
+        )
+        below = manifests[name] = kept.manifest
+    ship(folder_blobs)
+    assert all(manifests[name].bases for name in ("first", "second"))
+    for name in manifests:
+        done = run(folder_blobs.root, name, tmp_path / "out" / name)
+        assert (done.returncode, done.stderr) == (0, "")
+        same(tmp_path / name, tmp_path / "out" / name)
+    (digest,) = {below for above, below in manifests["first"].bases.items()}
+    path = folder_blobs.root / f"objects/{digest[:2]}/{digest}"
+    sound = path.read_bytes()
+    path.write_bytes(damaged(sound, len(sound) // 2))
+    done = run(folder_blobs.root, "first", tmp_path / "again")
+    assert (done.returncode, digest in done.stderr) == (1, True)
+    path.unlink()
+    done = run(folder_blobs.root, "first", tmp_path / "again")
+    assert (done.returncode, digest in done.stderr) == (1, True)
 
 
 def test_it_is_python_that_old_systems_have():

@@ -163,10 +163,9 @@ def test_everything_of_the_model_goes_and_nothing_of_others(house):
     shelf = Shelf(house.parts.cache / ".shelf", 1 << 20)
     for file in manifest.files:
         place = shelf.room_for(file.sha256, file.size)
-        with place as book:
-            for piece in archive.read_file(manifest, file.name, house.blobs):
-                book.write(piece)
-            book.finish() if hasattr(book, "finish") else None
+        for piece in archive.read_file(manifest, file.name, house.blobs):
+            place.write(piece)
+        place.publish()
     decided(house)
     house.software()
     left = [path for path in house.blobs.list() if "base-1" in path]
@@ -286,7 +285,7 @@ def test_killed_at_every_step_it_goes_on(house, monkeypatch):
             continue
         break
     monkeypatch.undo()
-    assert kills > 5
+    assert kills > 2
     assert erasure.is_gone("base-1", house.blobs)
     assert len(house.entries("weights.erasure_completed")) == 1
     sound(house, names[0])
@@ -409,7 +408,7 @@ def test_an_escrow_of_a_model_whose_weights_are_gone(house):
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
+@given(data=st.data())
 def test_whatever_the_family_the_others_restore(data, tmp_path_factory, new_house):
     """Random families, one member erased: every other model still restores bit for bit."""
     house = new_house(folder=tmp_path_factory.mktemp("family"))
