@@ -11,6 +11,7 @@ from starlette.routing import Route
 from emeritus.access import applications as room
 from emeritus.access import receipts
 from emeritus.access.applications import Application
+from emeritus.access.downloads import download_policy
 from emeritus.access.policy import Policy, policy
 from emeritus.core.errors import EmeritusError
 from emeritus.record import Log
@@ -80,7 +81,12 @@ class AccessPages:
     def _form(self, request: Request, sent: Form, fault: Fault | None) -> Response:
         with self.house.parts.read() as work:
             around = frame(work.log)
-            choices = [each for each in reach(work.log) if each.policy.tier != "public"]
+            choices = [
+                each
+                for each in reach(work.log)
+                if each.policy.tier != "public"
+                or download_policy(work.log, each.model.id).tier in ("on-request", "members")
+            ]
         view: Mapping[str, object] = {"choices": choices, "sent": sent, "fault": fault}
         return self.house.page(request, "apply.html", around, view, status=fault.status if fault else 200)
 
