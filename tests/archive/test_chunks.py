@@ -6,10 +6,10 @@ import zipfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.archive.families import sign
 
 from emeritus.archive import ingest, inspect, read_file, verify
 from emeritus.archive.chunks import _GEAR, ALIGN, BITS, MAX, MIN, boundaries
-from tests.archive.families import sign
 
 
 def cuts(data, align=1):

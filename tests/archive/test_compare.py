@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.archive.families import sign
 
 from emeritus.archive import MemoryBlobs, compare, ingest, inspect
 from emeritus.archive.compare import _order
 from emeritus.archive.fakes import FakeTensor, gguf_bytes, safetensors_bytes
-from tests.archive.families import sign
 
 
 def stored(folder, name, tensors, blobs, suffix="safetensors"):

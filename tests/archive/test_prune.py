@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.archive.families import archive, base_weights, sign, tuned, write_model
 
 from emeritus.archive import ManifestDamaged, ObjectMissing, ingest_file, inspect, prune, seal, verify
 from emeritus.archive.objects import object_path
 from emeritus.archive.prune import PLAN
 from emeritus.core.clock import SettableClock
-from tests.archive.families import archive, base_weights, sign, tuned, write_model
 
 WEEK = timedelta(days=7)
 
