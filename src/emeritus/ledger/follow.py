@@ -152,8 +152,8 @@ def stand(
     commitment: Commitment, entries: Sequence[Entry], now: datetime, dropped: Decision | None = None
 ) -> Standing:
     """Return how *commitment* stands at *now*; *dropped* is the decision that took it back, if one did."""
-    check = commitment.check
-    course = check.course(commitment.terms, entries)
+    entries = sorted(entries, key=lambda entry: entry.seq)
+    course = commitment.check.course(commitment.terms, entries)
     until = now if dropped is None else min(now, dropped.at)
     judged = judge(course, until, grace_days=commitment.grace_days, zone=commitment.zone)
     standing = _standing(commitment, course, judged, until, _notes(commitment, entries, now))

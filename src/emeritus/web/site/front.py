@@ -75,10 +75,8 @@ def figures(log: Log, models: list[Model], now: datetime) -> tuple[str, ...]:
     ]
     notices = [found for model in models if (found := notice(log, model.id)) is not None]
     if notices:
-        kept_notice = sum(each.kept for each in notices)
-        said.append(
-            f"{count(len(notices), 'notice')} given, {of_them(kept_notice)} as long as was promised on every day that it names."
-        )
+        short = sum(not each.kept for each in notices)
+        said.append(f"{count(len(notices), 'notice')} given, {of_them(short)} shorter than was promised.")
     proven = [model for model in models if model.proven_at is not None]
     if proven:
         held = sum(model.weights.size for model in proven if model.weights is not None)

@@ -134,7 +134,9 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         else "Settled the model’s preferences; every stated wish became part of one."
     ),
     "decision.made": _decided,
-    "decision.proposed": lambda b: f"Proposed a decision, for a second person to agree to. {_decided(b)}",
+    "decision.proposed": lambda b: (
+        f"Proposed, for a second person to agree to: {_decided(b).removeprefix('Decided ')}"
+    ),
     "decision.costed": lambda b: (
         f"Reported what was spent on a decision: {amount(b['amount'])} {b['unit']}, for {b['what']}."
     ),
