@@ -110,7 +110,6 @@ class Model:
 class Tables:
     """A model, laid out for the loops. Index of a token in its context: ``context * TOKENS + token``."""
 
-    symbols: Array  # [context << PRECISION | slot] -> token
     rates: Array  # [index] -> frequency << 16 | first slot
     bits: Array  # [index] -> raw bits
     starts: Array  # [index] -> first number of the interval
@@ -124,25 +123,23 @@ class Tables:
 
     @classmethod
     def of(cls, model: Model) -> "Tables":
-        number = len(model.contexts)
-        symbols = np.zeros(max(1, number) << PRECISION, np.uint8)
-        rates = np.zeros(max(1, number) * TOKENS, np.uint32)
-        bits = np.zeros(max(1, number) * TOKENS, np.uint8)
-        starts = np.zeros(max(1, number) * TOKENS, np.uint64)
+        number = max(1, len(model.contexts))
+        weights = np.zeros((number, TOKENS), np.uint8)
+        bits = np.zeros((number, TOKENS), np.uint8)
+        starts = np.zeros((number, TOKENS), np.uint64)
         first = [_starts(each) for each in model.partitions]
         for at, context in enumerate(model.contexts):
-            rate = frequencies(context.weights)
-            size = len(rate)
-            symbols[at << PRECISION : (at + 1) << PRECISION] = np.repeat(
-                np.arange(size, dtype=np.uint8), rate
-            )
-            here = slice(at * TOKENS, at * TOKENS + size)
-            rates[here] = (rate << 16) | (np.cumsum(rate) - rate)
-            bits[here] = model.partitions[context.partition]
-            starts[here] = first[context.partition]
+            size = len(context.weights)
+            weights[at, :size] = context.weights
+            bits[at, :size] = model.partitions[context.partition]
+            starts[at, :size] = first[context.partition]
+        if not model.contexts:
+            weights[0, 0] = 1
+        rates = frequencies(weights)
+        rates = (rates << 16) | (np.cumsum(rates, 1) - rates)
         sizes = np.array([len(one.contexts) for one in model.classes], np.int64)
         return cls(
-            symbols, rates, bits, starts,
+            rates.reshape(-1).astype(np.uint32), bits.reshape(-1), starts.reshape(-1),
             np.array([SAME if one.same else CODED for one in model.classes], np.uint8),
             np.array([one.zeros for one in model.classes], np.uint64),
             np.array([one.shift for one in model.classes], np.uint64),
@@ -165,27 +162,26 @@ def weigh(counts: Array) -> Array:
 
 
 def frequencies(weights: Array) -> Array:
-    """Return each token's frequency, adding up to ``1 << PRECISION``. Raises Undecodable."""
+    """Return each token's frequency; those of a row add up to ``1 << PRECISION``. Raises Undecodable."""
     byte = weights.astype(np.int64)
     weight = np.where(byte > 0, (16 + (byte & 15)) << (byte >> 4), 0)
-    total = int(weight.sum())
-    if total == 0:
+    total = weight.sum(1, keepdims=True)
+    if not total.all():
         raise Undecodable("a context without tokens")
     rate: Array = np.where(byte > 0, np.maximum(1, (weight << PRECISION) // total), 0)
-    largest = int(rate.argmax())
-    rate[largest] += (1 << PRECISION) - rate.sum()
-    if rate[largest] < 1:
+    largest = rate.argmax(1)
+    rows = np.arange(len(rate))
+    rate[rows, largest] += (1 << PRECISION) - rate.sum(1)
+    if (rate[rows, largest] < 1).any():
         raise Undecodable("a context of too many tokens")
     return rate
 
 
 def _starts(bits: Array) -> Array:
-    sizes = [1 << int(size) for size in bits]
-    starts, at = [], 0
-    for size in sizes:
-        starts.append(at & 0xFFFF_FFFF_FFFF_FFFF)
-        at += size
-    return np.array(starts, np.uint64)
+    sizes = np.left_shift(np.uint64(1), bits.astype(np.uint64) & np.uint64(63))
+    return np.cumsum(np.where(bits < 64, sizes, 0), dtype=np.uint64) - np.where(
+        bits < 64, sizes, np.uint64(0)
+    )
 
 
 def _class(reader: "_Reader", contexts: int, width: int) -> Class:

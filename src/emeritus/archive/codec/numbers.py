@@ -66,16 +66,16 @@ def decode_into(payload: Bytes, out: Array, base: Bytes | None = None, hints: Ar
     states = np.frombuffer(data[at[1] : at[2]].tobytes(), "<u4").copy()
     if (states < LOW).any():
         raise Undecodable("a lane that cannot be")
-    coded = np.frombuffer(data[at[2] : at[3]].tobytes(), "<u2")
-    bits_size = int(data.size - tail - at[3])
-    raw = np.concatenate([data[at[3] : data.size - tail], np.zeros(PAD, np.uint8)])
+    raw_bits = int(data.size - tail - at[3])
+    body = np.zeros(2 * stream + raw_bits + PAD, np.uint8)
+    body[: body.size - PAD] = data[at[2] : data.size - tail]
     target = out[: count * width].view(WORDS[width])
     near = None if base is None else against(base, target.dtype, count)
     if hints is not None and hints.size * model.block < count:
         raise Undecodable("too few hints")
     tables = Tables.of(model)
-    used, bits = loops().decode(tables, model.blocks, model.block, states, coded, raw, near, hints, target)
-    if used != stream or -(-bits // 8) != bits_size or (states != LOW).any():
+    used, bits = loops().decode(tables, model.blocks, model.block, states, body, stream, near, hints, target)
+    if used != stream or -(-bits // 8) != raw_bits or (states != LOW).any():
         raise Undecodable("its numbers do not add up")
     out[count * width :] = data[data.size - tail :]
 

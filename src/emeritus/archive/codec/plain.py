@@ -11,8 +11,8 @@ from emeritus.archive.codec.planes import Array
 
 LOW = 1 << 16
 """Every lane begins, and must end, in this state; it is never below."""
-PAD = 16
-"""Zero bytes that stand behind the raw bits."""
+PAD = 2048
+"""Bytes behind a stream that may be read, and are not used."""
 _SLOT = np.uint32((1 << PRECISION) - 1)
 
 
@@ -79,16 +79,18 @@ def decode(
     blocks: Array,
     block: int,
     states: Array,
-    words: Array,
-    raw: Array,
+    body: Array,
+    stream: int,
     base: Array | None,
     hints: Array | None,
     out: Array,
 ) -> tuple[int, int]:
     """Fill *out*; return how many words and how many raw bits that took, or -1 when they ran out.
 
-    *raw* are the raw bits as bytes, and PAD zero bytes. *states* are left as the lanes ended.
+    *body*: the words, *stream* of them, the raw bits, and PAD bytes. *states* are left as the lanes ended.
     """  # fmt: skip
+    words, raw = body[: 2 * stream].view("<u2"), body[2 * stream :]
+    symbols = _symbols(tables)
     where, contexts, centres, zeros = places(tables, blocks, block, out.size, base, hints)
     lanes, count, at = states.size, where.size, 0
     index = np.empty(count, np.int64)
@@ -96,7 +98,7 @@ def decode(
         chosen = contexts[start : start + lanes]
         state = states[: chosen.size]
         slot = state & _SLOT
-        token = chosen * TOKENS + tables.symbols[(chosen << PRECISION) | slot]
+        token = chosen * TOKENS + symbols[(chosen << PRECISION) | slot]
         rate = tables.rates[token]
         state = (rate >> 16) * (state >> PRECISION) + slot - (rate & 0xFFFF)
         short = np.flatnonzero(state < LOW)
@@ -121,6 +123,12 @@ def decode(
         gaps = (unfold(values) << zeros.astype(out.dtype)) + centres.astype(out.dtype)
         out[where] = unrank(gaps, near)
     return at, used
+
+
+def _symbols(tables: Tables) -> Array:
+    """Return the token of each slot of each context."""
+    often = (tables.rates >> 16).astype(np.int64)
+    return np.repeat(np.tile(np.arange(TOKENS, dtype=np.uint8), often.size // TOKENS), often)
 
 
 def _read(raw: Array, starts: Array, sizes: Array) -> Array:
@@ -234,7 +242,8 @@ def steps(
     items = offsets[classes] + ((size >> shifts[classes].astype(np.uint64)).astype(np.int64) & masks[classes])
     gaps = (rank(words[where], near) - centres[items].astype(words.dtype)).view(f"i{words.itemsize}")
     values = fold((gaps >> zeros).view(words.dtype))
-    power = np.maximum(_length(values) - 1, 4)
+    far = 11 * (values.astype(np.uint64) >> np.uint64(53) > 0)
+    power = np.maximum(_length(values >> far.astype(values.dtype)) - 1 + far, 4)
     token = 16 + ((power - 4) << 2) + ((values >> (power - 2).astype(words.dtype)) & words.dtype.type(3))
     token = np.where(values < 16, values, token).astype(np.int64)
     codes = items * tokens + token
@@ -242,8 +251,6 @@ def steps(
 
 
 def _length(numbers: Array) -> Array:
-    """Return the bit length of each number."""
-    wide = numbers.astype(np.uint64)
-    length: Array = np.frexp(wide.astype(np.float64))[1].astype(np.int64)
-    over = (length > 0) & (wide >> np.maximum(length - 1, 0).clip(0, 63).astype(np.uint64) == 0)
-    return length - over
+    """Return the bit length of each number; perhaps one more, beyond 53 bits."""
+    length: Array = np.frexp(numbers.astype(np.uint64).astype(np.float64))[1].astype(np.int64)
+    return length

@@ -7,7 +7,7 @@ from emeritus.archive.codec.model import TOKENS, Context, Model, weigh
 from emeritus.archive.codec.planes import Array
 
 MIN_BLOCK, MAX_BLOCK, BLOCK = 16, 4096, 256
-_MOST = 16  # contexts; more would fall out of the caches
+_MOST = 12  # contexts; more would fall out of the caches
 _FINENESS = 3.0  # groups of like items to begin with, in an octave
 
 
