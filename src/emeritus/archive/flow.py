@@ -55,11 +55,13 @@ def flow(
     end: int | None = None,
     check: bool = True,
     sink: Sink | None = None,
+    budget: int = BUDGET,
 ) -> Iterator[memoryview]:
     """Yield the bytes of *parts* from *start* up to *end*; each piece is good until the next is asked for.
 
     With *check* every frame is checked against decay before it is decoded. Without, the caller must
     compare all of it with a digest before it is relied upon. The *sink* sees every piece earlier.
+    *budget* bounds the raw bytes in flight.
 
     Raises:
         ObjectDamaged, ObjectMissing: when the bytes cannot be had; ``object`` tells of which object.
@@ -77,7 +79,7 @@ def flow(
     jobs = _jobs(_ahead(_groups(_stretches(parts, start, end)), blobs, pool), check)
     try:
         for job in jobs:
-            while waiting and flying + job.length > BUDGET:
+            while waiting and flying + job.length > budget:
                 done, held, length = waiting.popleft()
                 yield done.result()
                 spare.append(held)

@@ -17,6 +17,8 @@ from emeritus.archive.restore import read_file
 from emeritus.archive.shelf import Place, Shelf, ShelfDamaged
 from emeritus.core.errors import InvalidInput
 
+AHEAD = 6 << 20
+"""Bytes decoded ahead for each reader: many may wait at once, and most of them are slower than the archive."""
 PIECE = 1 << 20
 """Pieces are gathered to at least this many bytes, but for the last."""
 
@@ -75,7 +77,7 @@ def _read(
                 book.discard()  # the archive has it too
             else:
                 return
-    pieces = gathered(read_file(manifest, file.name, blobs, at, stop, threads=threads))
+    pieces = gathered(read_file(manifest, file.name, blobs, at, stop, threads=threads, budget=AHEAD))
     if (at, stop) != (0, file.size):
         with closing(pieces):
             yield from pieces

@@ -13,7 +13,7 @@ from emeritus.archive import objects
 from emeritus.archive.catalogue import stored_sizes
 from emeritus.archive.drafts import Draft, disk_errors, is_regular, sweep
 from emeritus.archive.errors import FileDamaged, TargetOccupied
-from emeritus.archive.flow import flow
+from emeritus.archive.flow import BUDGET, flow
 from emeritus.archive.manifest import FileRecipe, Manifest, Part
 from emeritus.archive.names import file_name, no_twins
 from emeritus.archive.ports import Blobs, Bytes, Progress, beyond, quiet
@@ -133,11 +133,12 @@ def read_file(
     end: int | None = None,
     *,
     threads: int = 2,
+    budget: int = BUDGET,
 ) -> Iterator[bytes]:
     """Yield the bytes of one file from *start* up to *end* (its end by default), in pieces.
 
     Every piece is checked against decay before it is given out. Whether all of an object is what was
-    archived can be told only where all of it is asked for.
+    archived can be told only where all of it is asked for. *budget* bounds the bytes decoded ahead.
 
     Raises:
         NotFound: when there is no such file.
@@ -151,7 +152,7 @@ def read_file(
             f"The bytes {start} to {stop} lie outside {name} of {file.size} bytes.",
             next_step="Ask for a range inside the file.",
         )
-    return _range(file, start, stop, blobs, threads)
+    return _range(file, start, stop, blobs, threads, budget)
 
 
 def measure(manifest: Manifest, blobs: Blobs) -> int:
@@ -159,11 +160,13 @@ def measure(manifest: Manifest, blobs: Blobs) -> int:
     return sum(stored_sizes(blobs, manifest.objects).values())
 
 
-def _range(file: FileRecipe, start: int, stop: int, blobs: Blobs, threads: int) -> Iterator[bytes]:
+def _range(
+    file: FileRecipe, start: int, stop: int, blobs: Blobs, threads: int, budget: int
+) -> Iterator[bytes]:
     with _pool(threads) as pool:
         whole = (start, stop) == (0, file.size)
         hasher = blake3()
-        for raw in flow(file.parts, blobs, pool, start=start, end=stop):
+        for raw in flow(file.parts, blobs, pool, start=start, end=stop, budget=budget):
             if whole:
                 hasher.update(raw)
             yield bytes(raw)

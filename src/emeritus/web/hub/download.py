@@ -78,15 +78,14 @@ class Download:
                 await answers.failed(error)(scope, receive, send)
 
     async def _stream(self, send: Send) -> None:
-        # Two pieces in hand: what is sent is never the last one before the end is known to be sound.
         self._pieces = self._read()
-        now, coming = await self._next(), await self._next()
+        piece = await self._next()
         await self._start(send)
-        while now is not None:
+        while piece is not None:
             self._ask()
-            await send({"type": "http.response.body", "body": now, "more_body": True})
-            self.sent += len(now)
-            now, coming = coming, await self._next()
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            self.sent += len(piece)
+            piece = await self._next()
         await send({"type": "http.response.body", "body": b""})
 
     def _read(self) -> Generator[bytes, None, None]:
