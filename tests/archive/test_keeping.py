@@ -37,6 +37,12 @@ from emeritus.store.blobs import FolderBlobs, open_blobs
 CLOCK = SettableClock(datetime(2027, 1, 1, tzinfo=UTC))
 
 
+def decay(*ways: str) -> pytest.MarkDecorator:
+    """Every way on a folder; the first and the last over S3's protocol, where each costs more."""
+    cases = [("folder", how) for how in ways] + [("s3", how) for how in (ways[0], ways[-1])]
+    return pytest.mark.parametrize(("shelf", "how"), cases, indirect=["shelf"])
+
+
 def sign(data: bytes) -> bytes:
     return hashlib.sha256(b"key" + data).digest()
 
@@ -214,7 +220,7 @@ def test_a_sound_store_is_called_sound(shelf):
     assert shelf.stored() == before
 
 
-@pytest.mark.parametrize("how", ["flip", "sector", "cut", "ruin", "delete"])
+@decay("flip", "sector", "cut", "ruin", "delete")
 @pytest.mark.parametrize("what", ["object", "base", "parity", "manifest", "signature", "copy"])
 def test_what_decays_is_seen(shelf, what, how):
     """Whatever happens to whichever blob, a scrub names it and the models that are concerned."""
@@ -315,7 +321,7 @@ def test_the_pace():
 # --- repair, from parity alone --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["flip", "sector", "cut"])
+@decay("sector", "flip", "cut")
 def test_a_base_is_mended_from_parity_and_what_depends_on_it_is_sound_again(shelf, tmp_path, how):
     digest = based_on(shelf)
     shelf.damage(object_path(digest), how)
@@ -341,7 +347,7 @@ def test_all_at_once_from_parity_alone(shelf, tmp_path):
     assert repair(shelf.blobs, verify=signed).mended == []
 
 
-@pytest.mark.parametrize("how", ["flip", "sector", "cut", "ruin", "delete"])
+@decay("flip", "sector", "cut", "ruin", "delete")
 def test_parity_is_written_anew(shelf, tmp_path, how):
     before = shelf.stored()
     shelf.damage(parity_path(based_on(shelf)), how)
@@ -419,7 +425,7 @@ def test_a_damaged_replica_is_put_right(shelf, replica, tmp_path):
     mirror.is_whole(tmp_path)
 
 
-@pytest.mark.parametrize("how", ["flip", "cut", "ruin", "delete"])
+@decay("flip", "cut", "ruin", "delete")
 def test_everything_mended_from_a_replica_alone(shelf, replica, tmp_path, how):
     """No parity, no copies: every object, manifest and signature comes back from the replica."""
     for path in list(shelf.blobs.list("parity")):

@@ -64,6 +64,8 @@ def stride(parts: Parts, model_id: str) -> bool:
     if erased is None or erased.completed_at is not None:
         return False
     _forget_copies(parts, model, erasure.survey(model_id, parts.blobs))
+    for opened in parts.keeping.replicas.values():  # first: while one is out of reach, the erasure is not done
+        erasure.erase(model_id, opened())
     found = erasure.erase(model_id, parts.blobs, progress=functools.partial(_tell, parts, model_id))
     if not erasure.is_gone(model_id, parts.blobs):
         return True
