@@ -23,6 +23,7 @@ from emeritus.archive.parity_code import Code
 from emeritus.archive.ports import Blobs, Progress, Put, Signer, beyond, quiet
 from emeritus.archive.prune import spare
 from emeritus.archive.relatives import Relatives
+from emeritus.archive.shipped import ship
 from emeritus.archive.sketches import Sketch
 from emeritus.archive.sources import OpenFile, Source, SourceFile, changed
 from emeritus.archive.writing import Writing, in_memory, write
@@ -186,6 +187,7 @@ def seal(
         if relatives is not None:
             relatives.add(sketches.sketches_path(model, sealed.digest), found)
     parity.protect(blobs, sealed.bases.values(), code=code)  # law 1: before anything depends on them for good
+    ship(blobs)
     manifest.keep(sealed, blobs, sign)
     parity_copy.copy(blobs, model, sealed.digest)
     return sealed
