@@ -1,6 +1,8 @@
 """Parity gives back exactly what was written, within the budget that is told, and otherwise says so."""
 
 import random
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -332,3 +334,22 @@ def test_damaged_parity_is_told(stored):
         assert open_parity(blobs, digest).wrong() is not None
     blobs.held[parity_path(digest)] = parity + b"x"
     assert open_parity(blobs, digest).wrong() is not None
+
+
+def test_the_format_page_mends_an_object(tmp_path):
+    """Whoever has only the page can do it: its own code gives back what parity gives back."""
+    page = (Path(__file__).parents[2] / "docs/reference/archive-format.md").read_text(encoding="utf-8")
+    (code,) = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def mend" in each]
+    names: dict = {}
+    exec(code, names)
+    for size, holes in (
+        (90, [(0, 300)]),
+        (30_000, [(4096, 2000), (20_000, 600)]),
+        (300_000, [(100_000, 9000)]),
+    ):
+        blobs, digest = kept(size, tmp_path)
+        good = blobs.held[object_path(digest)]
+        bad = good
+        for at, length in holes:
+            bad = damage(bad, at, length, random.Random(at))
+        assert names["mend"](bad, blobs.held[parity_path(digest)]) == good
