@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emeritus.core.clock import SettableClock
+from emeritus.core.clock import SettableClock, instant
 from emeritus.core.people import SOFTWARE, Actor, person
 from emeritus.ledger import (
     ColumnWeekly,
@@ -67,6 +67,19 @@ class Ledger:
 
     def probe(self) -> Entry:
         return self.say("access.probed", {"utterance": "sha256:aa", "tier": "members", "weights": ""})
+
+    def scrub(self, *damaged: str, found: int | None = None) -> Entry:
+        findings = [
+            {"path": "o/1", "id": "archive.object_damaged", "says": "x", "models": [m]} for m in damaged
+        ]
+        body = {"began": instant(self.clock.now()), "found": len(damaged) if found is None else found}
+        return self.log.append(
+            Act("archive.scrubbed", {**body, "findings": findings}, SOFTWARE, None, "archive")
+        )
+
+    def repair(self, *lost: str) -> Entry:
+        body = {"lost_count": len(lost), "lost": [{"path": "o/1", "models": [m]} for m in lost]}
+        return self.log.append(Act("archive.repaired", body, SOFTWARE, None, "archive"))
 
     def prove(self) -> Entry:
         return self.say("weights.proven", {"manifest": "blake3:aa", "files": 1, "bytes": 1})

@@ -5,12 +5,13 @@ has the record computes the same.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Final, Literal, Protocol
 
 from attrs import frozen
 
+from emeritus.core.clock import parse_instant
 from emeritus.core.zones import begin_of, day_in, end_of
 from emeritus.ledger.milestones import Course, Milestone, Shown, chain
 from emeritus.record import Entry
@@ -20,9 +21,10 @@ WEEK: Final = timedelta(days=7)
 
 @frozen
 class Terms:
-    """What every check needs of its commitment: since when it stands, its day, and the zone of its days."""
+    """What every check needs of its commitment: to whom, since when it stands, its day, the zone of its days."""
 
     id: str
+    model: str
     made_at: datetime
     due: date
     zone: str
@@ -187,22 +189,14 @@ class AccessKept:
 
 @frozen
 class WeightsKept:
-    """A proof, a scrub or a restore of its weights at least every so many days, to the day."""
+    """Its weights are restored or read through and compared at least every so many days, to the day."""
 
     every_days: int
 
     name: ClassVar[str] = "weights-kept"
-    good: ClassVar[Mapping[str, str]] = {
-        "weights.proven": "restored, and compared bit for bit",
-        "weights.scrubbed": "every stored copy read and compared",
-        "weights.restored": "restored",
-        "weights.repaired": "repaired, and compared",
-    }
-    bad: ClassVar[Mapping[str, str]] = {
-        "weights.damaged": "found damaged",
-        "weights.erased": "erased",
-    }
-    kinds: ClassVar[frozenset[str]] = frozenset({*good, *bad})
+    kinds: ClassVar[frozenset[str]] = frozenset(
+        {"weights.archived", "weights.proven", "weights.erased", "archive.scrubbed", "archive.repaired"}
+    )
     computed: ClassVar[bool] = True
 
     def says(self) -> str:
@@ -212,13 +206,52 @@ class WeightsKept:
         return {"is": self.name, "every_days": self.every_days}
 
     def course(self, terms: Terms, entries: Sequence[Entry]) -> Course:
-        told = {**self.good, **self.bad}
-        shown = [
-            Shown(entry.at, entry.seq, told[entry.kind], against=entry.kind in self.bad)
-            for entry in entries
-            if entry.kind in told
-        ]
+        shown = tuple(_shown_of_weights(terms.model, entries))
         return chain(terms.made_at, self.every_days, terms.deadline, terms.zone, shown)
+
+
+def _shown_of_weights(model: str, entries: Iterable[Entry]) -> Iterator[Shown]:
+    """Yield what proofs, readings of the whole archive, repairs and an erasure show of one model's weights."""
+    archived: datetime | None = None
+    damaged = False
+    for entry in entries:
+        says: str | None = None
+        if entry.kind == "weights.archived":
+            archived = entry.at
+        elif entry.kind == "weights.proven":
+            says, damaged = "read back and compared, bit for bit", False
+        elif entry.kind == "weights.erased":
+            yield Shown(entry.at, entry.seq, "erased", against=True)
+            return
+        elif entry.kind == "archive.scrubbed" and archived is not None:
+            says, damaged = _read(entry, model, archived, damaged)
+        elif entry.kind == "archive.repaired" and damaged:
+            says, damaged = _mended(entry, model)
+        if says is not None:
+            yield Shown(entry.at, entry.seq, says, against=damaged)
+
+
+def _read(entry: Entry, model: str, archived: datetime, damaged: bool) -> tuple[str | None, bool]:
+    body = entry.body
+    if archived > parse_instant(body["began"]):
+        return None, damaged
+    if _names(body["findings"], model):
+        return "found damaged in the archive", True
+    if body["found"] > len(body["findings"]):  # more was found than is named: it may be these
+        return None, damaged
+    return "the whole archive was read; these weights are sound", False
+
+
+def _mended(entry: Entry, model: str) -> tuple[str | None, bool]:
+    if _names(entry.body["lost"], model):
+        return "could not be mended", True
+    if entry.body["lost_count"] > len(entry.body["lost"]):
+        return None, True
+    return "mended, and compared", False
+
+
+def _names(findings: Iterable[Mapping[str, Any]], model: str) -> bool:
+    return any(model in each["models"] for each in findings)
 
 
 What = Literal["transcript", "essay", "report"]

@@ -59,7 +59,7 @@ class Commitment(NewCommitment):
     @property
     def terms(self) -> Terms:
         """What its check needs to know."""
-        return Terms(self.id, self.made_at, self.due, self.zone)
+        return Terms(self.id, self.model, self.made_at, self.due, self.zone)
 
 
 def checked(new: NewCommitment) -> NewCommitment:

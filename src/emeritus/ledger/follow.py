@@ -16,6 +16,7 @@ from emeritus.ledger.milestones import Course, Judgement, Shown, State, judge
 from emeritus.record import Entry, Log
 
 KINDS_FOLLOWED = KINDS_READ | {"decision.made", "decision.costed", "commitment.evidenced"}
+KINDS_OF_ALL = {kind for kind in KINDS_READ if kind.startswith("archive.")}
 
 
 @frozen
@@ -131,7 +132,15 @@ def follow(log: Log, model: str, now: datetime) -> tuple[Followed, ...]:
     Those of decisions that were revised since are there too; one that the revision repeats is one and the
     same. In the order in which they were made.
     """
-    return followed(log.entries(model=model, kinds=KINDS_FOLLOWED), now)
+    return followed(read(log, model), now)
+
+
+def read(log: Log, model: str) -> tuple[Entry, ...]:
+    """Return every entry from which it follows how the commitments to *model* stand."""
+    own = log.entries(model=model, kinds=KINDS_FOLLOWED)
+    if not any(entry.kind == "decision.made" for entry in own):
+        return tuple(own)
+    return (*own, *log.entries(kinds=KINDS_OF_ALL))  # what is said of the whole archive is about each model
 
 
 def followed(entries: Iterable[Entry], now: datetime) -> tuple[Followed, ...]:

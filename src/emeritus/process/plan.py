@@ -8,8 +8,8 @@ from attrs import frozen
 
 from emeritus import column, ledger
 from emeritus.core.clock import start_of
-from emeritus.ledger import AccessKept, Followed
-from emeritus.process.stages import CHECK, DRAFT, ERASE, INTERVIEW, PRESERVE, PROBE, REACH, RETIRE
+from emeritus.ledger import AccessKept, Followed, WeightsKept
+from emeritus.process.stages import CHECK, DRAFT, ERASE, INTERVIEW, PRESERVE, PROBE, PROVE, REACH, RETIRE
 from emeritus.record import Entry, Log
 from emeritus.registry import Model, State, get_model
 
@@ -82,6 +82,7 @@ def _steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     promises = ledger.follow(log, model.id, now)
     yield _reach(log, model, retire, aftercare)
     yield from _probe(log, model, promises, now)
+    yield from _prove(model, promises, now)
     yield from _column(log, model, retire, aftercare, now)
     yield from _check(log, model, promises, now)
     yield _revisit(model, promises, aftercare, retire)
@@ -251,22 +252,47 @@ def _essay(model: Model, essay: column.Standing) -> Sequence[Step]:
 
 
 def _probe(log: Log, model: Model, promises: Sequence[Followed], now: datetime) -> Sequence[Step]:
-    """Calls that show that access is kept come well before they have to: at three quarters of the time."""
-    rhythm = [
+    """Calls that show that access is kept come well before they have to."""
+    rhythm = _rhythm(promises, AccessKept)
+    called = _newest(log, model, {"access.probed", "access.probe_refused"})
+    last = model.retired_at if called is None else called.at
+    if rhythm is None or last is None:
+        return ()
+    return (_again(PROBE, model, "call it again, to show that it is still within reach", last + rhythm, now),)
+
+
+def _prove(model: Model, promises: Sequence[Followed], now: datetime) -> Sequence[Step]:
+    """So do readings of its weights, where those of the whole archive do not come often enough."""
+    rhythm = _rhythm(promises, WeightsKept)
+    if rhythm is None or model.proven_at is None or model.erased is not None:
+        return ()
+    shown = [
+        each.at
+        for one in promises
+        if isinstance(one.commitment.check, WeightsKept)
+        for each in one.standing.shown
+        if not each.against
+    ]
+    last = max([model.proven_at, *shown])
+    return (_again(PROVE, model, "read its weights back again, and compare them", last + rhythm, now),)
+
+
+def _rhythm(promises: Sequence[Followed], check: type[AccessKept | WeightsKept]) -> timedelta | None:
+    """Return how long to wait: three quarters of the shortest time that was promised."""
+    days = [
         each.commitment.check.every_days
         for each in promises
-        if isinstance(each.commitment.check, AccessKept) and each.standing.open
+        if isinstance(each.commitment.check, check) and each.standing.open
     ]
-    called = log.entries(
-        model=model.id, kinds={"access.probed", "access.probe_refused"}, newest_first=True, limit=1
-    )
-    last = called[0].at if called else model.retired_at
-    if not rhythm or last is None:
-        return ()
-    when = last + timedelta(days=min(rhythm)) * 3 / 4
-    status: Status = "due" if now >= when else "scheduled"
-    says = "call it again, to show that it is still within reach"
-    return (Step(PROBE, model.id, status, says, when=when),)
+    return timedelta(days=min(days)) * 3 / 4 if days else None
+
+
+def _again(stage: str, model: Model, says: str, when: datetime, now: datetime) -> Step:
+    return Step(stage, model.id, "due" if now >= when else "scheduled", says, when=when)
+
+
+def _newest(log: Log, model: Model, kinds: set[str]) -> Entry | None:
+    return next(iter(log.entries(model=model.id, kinds=kinds, newest_first=True, limit=1)), None)
 
 
 def _check(log: Log, model: Model, promises: Sequence[Followed], now: datetime) -> Sequence[Step]:

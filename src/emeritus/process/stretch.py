@@ -4,7 +4,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from emeritus.core.errors import EmeritusError
-from emeritus.process import erase, interview, keeping, preserve, publish, reach, retire, revisit, stages
+from emeritus.process import (
+    erase,
+    interview,
+    keeping,
+    preserve,
+    prove,
+    publish,
+    reach,
+    retire,
+    revisit,
+    stages,
+)
 from emeritus.process.plan import Step, plan
 from emeritus.process.ports import Failure, Keeping, Parts, Work
 from emeritus.registry import all_models
@@ -19,6 +30,7 @@ STRIDES: Mapping[str, Stride] = {
     stages.DRAFT: publish.stride,
     stages.ERASE: erase.stride,
     stages.PROBE: reach.probe,
+    stages.PROVE: prove.stride,
     stages.CHECK: revisit.stride,
     stages.SCRUB: keeping.scrub_stride,
     stages.REPLICATE: keeping.replicate_stride,

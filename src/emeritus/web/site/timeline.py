@@ -20,6 +20,7 @@ TITLES: Mapping[str, str] = {
     "retire": "Retirement",
     "reach": "Reached from the archive",
     "probe": "Called again",
+    "prove": "Weights read again",
     "check": "Commitments computed",
     "erase": "Weights erased",
     "draft": "Column: an essay is written",
