@@ -6,9 +6,9 @@ are its token. Blocks differ in how large their numbers are, and in how many low
 
 import numpy as np
 
+from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.loops import loops
 from emeritus.archive.codec.model import TOKENS, Class, Context, Model
-from emeritus.archive.codec.planes import Array
 from emeritus.archive.codec.plans import Plan, bits_of, block_of, contexts_of, gather, index_of
 
 FINE = {1: 8, 2: 11, 4: 11, 8: 14}
@@ -78,35 +78,36 @@ def _plan(words: Array, block: int, blocks: Array, zeros: Array, *, told: bool) 
 
 def _classes(words: Array, block: int) -> tuple[Array, Array]:
     """Return the class of each block, and how many low bits are zero in each class (SAME: all are)."""
-    starts = np.arange(0, words.size, block)
-    top = words.dtype.type(1 << (8 * words.itemsize - 1))
-    seen = np.bitwise_or.reduceat(words, starts) if starts.size else words
-    rest = (seen & ~top).astype(np.uint64)
-    trailing = np.zeros(starts.size, np.int64)
+    width = words.dtype.itemsize
+    rows = loops().heights(words, block, min(FINE[width], 8 * width - 1))
+    top = np.uint64((1 << (8 * width - 1)) - 1)
+    seen = rows[:, 0].astype(np.uint64)
+    rest = seen & top
+    trailing = np.zeros(len(rows), np.int64)
     low = rest & (~rest + np.uint64(1))
-    trailing[rest > 0] = np.rint(np.log2(low[rest > 0].astype(np.float64))).astype(np.int64)
-    trailing[(trailing < _ZEROS) | (words.itemsize == 1)] = 0
+    trailing[rest > 0] = np.log2(low[rest > 0].astype(np.float64)).astype(np.int64)
+    trailing[(trailing < _ZEROS) | (width == 1)] = 0
     kinds, often = np.unique(trailing[seen > 0], return_counts=True)
     kept = np.unique(np.concatenate([[0], kinds[np.argsort(often)[::-1][:_FEW]]]))
-    kept = kept[np.isin(kept, trailing) | (kept == 0)]
     group = np.searchsorted(kept, trailing, side="right") - 1
-    level = _levels(words, starts)
+    level = _levels(rows[:, 1], np.minimum(block, words.size - np.arange(len(rows)) * block))
     keys = np.where(seen > 0, group * _LEVELS + level, -1)
     found, blocks = np.unique(keys, return_inverse=True)
     zeros = np.where(found < 0, SAME, kept[np.maximum(found, 0) // _LEVELS])
     return blocks.astype(np.uint8), zeros.astype(np.uint8)
 
 
-def _levels(words: Array, starts: Array) -> Array:
+def _levels(sums: Array, sizes: Array) -> Array:
     """Sort blocks by how large their numbers are on the whole."""
-    if starts.size < 2 * _LEVELS:
-        return np.zeros(starts.size, np.int64)
-    width = words.dtype.itemsize
-    tops = (words << words.dtype.type(1)) >> words.dtype.type(8 * width - FINE[width])
-    sums = np.add.reduceat(tops, starts, dtype=np.int64)
-    mean = sums / np.diff(np.append(starts, words.size))
-    low, high = np.quantile(mean, [0.02, 0.98])
-    return np.clip(((mean - low) * (_LEVELS / max(high - low, 1e-9))).astype(np.int64), 0, _LEVELS - 1)
+    if sums.size < 2 * _LEVELS:
+        return np.zeros(sums.size, np.int64)
+    mean = sums / sizes
+    ordered = np.sort(mean)
+    low, high = ordered[sums.size // 50], ordered[-1 - sums.size // 50]
+    level: Array = np.clip(
+        ((mean - low) * (_LEVELS / max(high - low, 1e-9))).astype(np.int64), 0, _LEVELS - 1
+    )
+    return level
 
 
 def _partition(counts: Array, low: int) -> tuple[Array, Array]:

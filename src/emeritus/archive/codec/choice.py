@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from attrs import evolve
 
 from emeritus.archive.codec import alone, difference, numbers
+from emeritus.archive.codec.arrays import WORDS
 from emeritus.archive.codec.fields import NO_HINT
 from emeritus.archive.codec.frames import FRAME, encode
-from emeritus.archive.codec.planes import WORDS
 from emeritus.archive.codec.schemes import RAW, ZSTD, Encoding, Profile, Scheme
 from emeritus.archive.containers.layout import Span
 from emeritus.archive.ports import Bytes
@@ -29,8 +29,10 @@ def frame_length(span: Span) -> int:
     return FRAME // size * size if size <= FRAME else FRAME
 
 
-def candidates(span: Span) -> tuple[Scheme, ...]:
+def candidates(span: Span, profile: Profile = "dense") -> tuple[Scheme, ...]:
     """Return the schemes worth trying on *span* alone, the fastest to decode first."""
+    if profile == "fast" and span.is_float:
+        return RAW, ZSTD, Scheme(Encoding.ROTATED_PLANES, span.fields)
     if span.kind == "bytes":  # may be a tensor file of another format, whose elements are aligned
         return RAW, ZSTD, Scheme(Encoding.NUMBERS, (1,) * 2), Scheme(Encoding.NUMBERS, (1,) * 4)
     if span.kind != "tensor":
@@ -49,7 +51,7 @@ def choose(
     span: Span,
     samples: Sequence[Bytes],
     base_samples: Sequence[Bytes] | None = None,
-    profile: Profile = "dense",  # noqa: ARG001 - what is dense is fast enough
+    profile: Profile = "dense",
 ) -> Scheme:
     """Return the scheme that makes *samples* of *span* smallest; raw when none of them helps.
 
@@ -61,7 +63,7 @@ def choose(
     if not raw:
         return RAW
     best, least = RAW, len(raw) * _KEEP
-    for scheme in candidates(span):
+    for scheme in candidates(span, profile):
         if scheme.encoding is not Encoding.RAW:
             size = estimate(scheme, raw)
             if size < least:

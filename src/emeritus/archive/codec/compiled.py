@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from emeritus.archive.codec import kernels
+from emeritus.archive.codec import kernels, plain
+from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.model import PRECISION, TOKENS, Tables
 from emeritus.archive.codec.plain import LOW, PAD
-from emeritus.archive.codec.planes import Array
 
 _NONE = np.zeros(0, np.uint8)
 _INVERSES = np.array([0, *(-(-(1 << 44) // often) for often in range(1, (1 << PRECISION) + 1))], np.uint64)
@@ -35,14 +35,16 @@ def decode(
             known = hints[: blocks.size].astype(np.uint64) >> tables.shifts[blocks]
             entries = entries + (known & tables.masks[blocks]).astype(np.int64)
         at, bit = kernels.decode_alone(
-            slots, tables.bits, tables.starts, tables.kinds, tables.zeros, tables.contexts[entries], blocks, size,
+            slots, tables.bits, tables.starts, tables.kinds, tables.zeros, tables.contexts[entries],
+            _still(blocks), size,
             states, words, limit, bits, ends, out, top,
         )  # fmt: skip
     else:
         at, bit = kernels.decode_difference(
             slots, tables.bits, tables.starts, tables.kinds, tables.zeros, tables.shifts, tables.masks,
-            tables.offsets, tables.contexts, tables.centres, blocks, size, states, words, limit, bits, ends,
-            base, out, top,
+            tables.offsets, tables.contexts, tables.centres,
+            _still(blocks), size, states, words, limit, bits, ends,
+            _still(base), out, top,
         )  # fmt: skip
     return (-1, -1) if at == kernels.FAILED else (int(at), int(bit))
 
@@ -70,7 +72,15 @@ def tops(words: Array, blocks: Array, block: int, zeros: Array, fine: int) -> tu
     codes, values = np.empty(words.size, np.uint32), np.empty_like(words)
     counts = np.zeros((2, zeros.size << fine), np.int64)
     done = kernels.tops(
-        words, blocks, np.uint64(block), zeros, np.uint64(fine), codes, values, counts, _top(words)
+        _still(words),
+        _still(blocks),
+        np.uint64(block),
+        zeros,
+        np.uint64(fine),
+        codes,
+        values,
+        counts,
+        _top(words),
     )
     return codes[:done], values[:done], counts.sum(0)
 
@@ -78,7 +88,7 @@ def tops(words: Array, blocks: Array, block: int, zeros: Array, fine: int) -> tu
 def survey(words: Array, base: Array, block: int) -> Array:
     """See `plain.survey`."""
     rows = np.empty((-(-words.size // block), 4), np.int64)
-    kernels.survey(words, base, np.uint64(block), _top(words), rows)
+    kernels.survey(_still(words), _still(base), np.uint64(block), _top(words), rows)
     return rows
 
 
@@ -89,7 +99,16 @@ def drift(
     sums, often = np.zeros(1 << size, np.int64), np.zeros(1 << size, np.int64)
     mask = np.uint64((1 << size) - 1)
     kernels.drift(
-        words, base, blocks, np.uint64(block), chosen, np.uint64(shift), mask, _top(words), sums, often
+        _still(words),
+        _still(base),
+        _still(blocks),
+        np.uint64(block),
+        chosen,
+        np.uint64(shift),
+        mask,
+        _top(words),
+        sums,
+        often,
     )
     return sums, often
 
@@ -111,10 +130,35 @@ def steps(
     codes, values = np.empty(words.size, np.uint32), np.empty_like(words)
     counts = np.zeros((2, centres.size * tokens), np.int64)
     done = kernels.steps(
-        words, base, blocks, np.uint64(block), same, np.uint64(zeros), shifts, masks, offsets, centres,
+        _still(words), _still(base), _still(blocks), np.uint64(block), same, np.uint64(zeros), shifts, masks, offsets, centres,
         np.uint64(tokens), _top(words), codes, values, counts,
     )  # fmt: skip
     return codes[:done], values[:done], counts.sum(0)
+
+
+def heights(words: Array, block: int, fine: int) -> Array:
+    """See `plain.heights`."""
+    rows = np.empty((-(-words.size // block), 2), np.int64)
+    top = _top(words)
+    kernels.heights(_still(words), np.uint64(block), top - np.uint64(fine), top, rows)
+    return rows
+
+
+def join(planes: list[Array], out: Array) -> None:
+    """See `plain.join`."""
+    if len(planes) == 2:
+        kernels.join_two(*map(_still, planes), out.view(np.uint16))
+    elif len(planes) == 4:
+        kernels.join_four(*map(_still, planes), out.view(np.uint32))
+    else:
+        plain.join(planes, out)
+
+
+def _still(array: Array) -> Array:
+    """Return what cannot be written to: numba compiles anew for what can."""
+    still = array.view()
+    still.flags.writeable = False
+    return still
 
 
 def _top(words: Array) -> np.uint64:

@@ -8,9 +8,9 @@ number by steps that follow from its mantissa: in such blocks the mantissa says 
 
 import numpy as np
 
+from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.loops import loops
 from emeritus.archive.codec.model import Class, Model
-from emeritus.archive.codec.planes import Array
 from emeritus.archive.codec.plans import Plan, bits_of, block_of, contexts_of, gather, index_of
 
 EXPONENTS = {1: (3, 4), 2: (7, 8), 4: (23, 8), 8: (52, 11)}

@@ -9,8 +9,8 @@ from itertools import accumulate
 import numpy as np
 
 from emeritus.archive.codec import numbers
+from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.packing import pack, unpack
-from emeritus.archive.codec.planes import Array
 from emeritus.archive.codec.schemes import Undecodable
 from emeritus.archive.ports import Bytes
 

@@ -29,7 +29,12 @@ _INVERSE = np.uint64(44)
 
 
 def _compile(function):
-    return njit(nogil=True, cache=True, boundscheck=False, error_model="numpy")(function)
+    for is_kept in (True, False):
+        try:
+            return njit(nogil=True, cache=is_kept, boundscheck=False, error_model="numpy")(function)
+        except RuntimeError:  # no folder can be written to
+            continue
+    raise AssertionError
 
 
 def _loads(number):
@@ -341,3 +346,34 @@ def steps(
                 done += _ONE
         begin = end
     return done
+
+
+@_compile
+def join_two(low, high, out):
+    for i in range(_U64(out.size)):
+        word = (_U16(high[i]) << _U16(8)) | _U16(low[i])
+        out[i] = (word >> _U16(1)) | (word << _U16(15))
+
+
+@_compile
+def join_four(first, second, third, fourth, out):
+    for i in range(_U64(out.size)):
+        word = _U32(first[i]) | (_U32(second[i]) << _U32(8))
+        word |= (_U32(third[i]) << _U32(16)) | (_U32(fourth[i]) << _U32(24))
+        out[i] = (word >> _U32(1)) | (word << _U32(31))
+
+
+@_compile
+def heights(words, block, cut, top, rows):
+    begin, count = _NONE, _U64(words.size)
+    under = (_ONE << top) - _ONE
+    for number in range(_U64(rows.shape[0])):
+        end = min(begin + block, count)
+        seen, total = _NONE, _NONE
+        for i in range(begin, end):
+            word = _U64(words[i])
+            seen |= word
+            total += (word & under) >> cut
+        rows[number, 0] = _I64(seen)
+        rows[number, 1] = _I64(total)
+        begin = end

@@ -13,7 +13,7 @@ def loops() -> Any:
     if os.environ.get("EMERITUS_PLAIN_CODEC") == "1":
         return plain
     try:
-        from emeritus.archive.codec import compiled
+        from emeritus.archive.codec import compiled  # noqa: PLC0415 - numba takes long to import
     except ImportError:
         return plain
     return compiled

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
-from emeritus.archive.codec.planes import Array
+from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.schemes import Undecodable
 
 PRECISION = 12

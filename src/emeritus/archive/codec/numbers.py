@@ -5,10 +5,10 @@ import struct
 import numpy as np
 
 from emeritus.archive.codec import alone, difference
+from emeritus.archive.codec.arrays import WORDS, Array
 from emeritus.archive.codec.loops import loops
 from emeritus.archive.codec.model import Model, Tables
 from emeritus.archive.codec.packing import pack, unpack
-from emeritus.archive.codec.planes import WORDS, Array
 from emeritus.archive.codec.plain import LOW, PAD
 from emeritus.archive.codec.schemes import Undecodable
 from emeritus.archive.ports import Bytes

@@ -6,8 +6,8 @@ number c of those that are coded is lane c modulo the number of lanes, and all s
 
 import numpy as np
 
+from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Tables
-from emeritus.archive.codec.planes import Array
 
 LOW = 1 << 16
 """Every lane begins, and must end, in this state; it is never below."""
@@ -21,18 +21,20 @@ def rank(words: Array, base: Array) -> Array:
     top = base.dtype.type(1 << (8 * base.itemsize - 1))
     turned = words ^ (base & top)
     signed = np.where(turned & top, ~(turned ^ top), turned)
-    return signed - (base & ~top)
+    found: Array = signed - (base & ~top)
+    return found
 
 
 def unrank(gaps: Array, base: Array) -> Array:
     """Undo `rank`."""
     top = base.dtype.type(1 << (8 * base.itemsize - 1))
     signed = gaps + (base & ~top)
-    return np.where(signed & top, ~signed | top, signed) ^ (base & top)
+    found: Array = np.where(signed & top, ~signed | top, signed) ^ (base & top)
+    return found
 
 
 def fold(gaps: Array) -> Array:
-    """Return small numbers for gaps near zero: 0, -1, 1, -2, 2, … become 0, 1, 2, 3, 4, …"""
+    """Return small numbers for gaps near zero: 0, -1, 1, -2, 2 and so on become 0, 1, 2, 3, 4."""
     signed = gaps.view(f"i{gaps.itemsize}")
     return ((signed << 1) ^ (signed >> (8 * gaps.itemsize - 1))).view(gaps.dtype)
 
@@ -40,20 +42,23 @@ def fold(gaps: Array) -> Array:
 def unfold(folded: Array) -> Array:
     """Undo `fold`."""
     one = folded.dtype.type(1)
-    return (folded >> one) ^ (folded.dtype.type(0) - (folded & one))
+    found: Array = (folded >> one) ^ (folded.dtype.type(0) - (folded & one))
+    return found
 
 
 def turn(words: Array, zeros: Array) -> Array:
     """Return words with the sign at the bottom, and *zeros* bits above it left out."""
     one, top = words.dtype.type(1), words.dtype.type(8 * words.itemsize - 1)
     shifts = zeros.astype(words.dtype)
-    return (((words & ~(one << top)) >> shifts) << one) | (words >> top)
+    found: Array = (((words & ~(one << top)) >> shifts) << one) | (words >> top)
+    return found
 
 
 def unturn(turned: Array, zeros: Array) -> Array:
     """Undo `turn`."""
     one, top = turned.dtype.type(1), turned.dtype.type(8 * turned.itemsize - 1)
-    return ((turned >> one) << zeros.astype(turned.dtype)) | ((turned & one) << top)
+    found: Array = ((turned >> one) << zeros.astype(turned.dtype)) | ((turned & one) << top)
+    return found
 
 
 def places(
@@ -187,6 +192,24 @@ def tops(words: Array, blocks: Array, block: int, zeros: Array, fine: int) -> tu
     shifts = np.maximum(8 * words.itemsize - fine - low, 0).astype(words.dtype)
     codes = (classes << fine) | (values >> shifts).astype(np.int64)
     return codes.astype(np.uint32), values, np.bincount(codes, minlength=zeros.size << fine)
+
+
+def heights(words: Array, block: int, fine: int) -> Array:
+    """Return of each block: all bits of its numbers, and the sum of their *fine* bits below the sign."""
+    starts = np.arange(0, words.size, block)
+    seen = np.bitwise_or.reduceat(words, starts).astype(np.uint64)
+    one = words.dtype.type(1)
+    tops = (words << one) >> words.dtype.type(8 * words.itemsize - fine)
+    return np.stack([seen.astype(np.int64), np.add.reduceat(tops.astype(np.int64), starts)], 1)
+
+
+def join(planes: list[Array], out: Array) -> None:
+    """Put the bytes of numbers together into *out* (bytes), and turn each right by one bit."""
+    stride = len(planes)
+    for at, plane in enumerate(planes):
+        out[at::stride] = plane
+    words = out.view(f"<u{stride}")
+    words[:] = (words >> 1) | (words << (stride * 8 - 1))
 
 
 def survey(words: Array, base: Array, block: int) -> Array:

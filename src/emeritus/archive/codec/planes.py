@@ -2,10 +2,11 @@
 
 import struct
 from collections.abc import Iterator
-from typing import Any, TypeAlias
 
 import numpy as np
 
+from emeritus.archive.codec.arrays import WORDS, Array
+from emeritus.archive.codec.loops import loops
 from emeritus.archive.codec.packing import pack, unpack
 from emeritus.archive.codec.schemes import Undecodable
 from emeritus.archive.ports import Bytes
@@ -14,13 +15,6 @@ _KEEP = 0.995  # an encoding that saves less than this costs more time than it i
 _COUNT = struct.Struct("<H")
 _PLANE = struct.Struct("<BHI")
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-WORDS: dict[int, "np.dtype[Any]"] = {
-    1: np.dtype("u1"),
-    2: np.dtype("<u2"),
-    4: np.dtype("<u4"),
-    8: np.dtype("<u8"),
-}
 ROTATED = (2, 4, 8)
 
 
@@ -60,7 +54,8 @@ def decode_into(payload: Bytes, out: Array, *, rotated: bool) -> None:
     count = length // stride
     body = out[: count * stride]
     at = _COUNT.size + number * _PLANE.size
-    for (packed, _, size), (place, width) in zip(rows, _places(fields), strict=True):
+    found = []
+    for packed, width, size in rows:
         piece = view[at : at + size]
         at += size
         if packed > 1 or len(piece) != size:
@@ -68,12 +63,17 @@ def decode_into(payload: Bytes, out: Array, *, rotated: bool) -> None:
         plane = np.frombuffer(unpack(piece, count * width) if packed else piece, np.uint8)
         if plane.size != count * width:
             raise Undecodable("a plane is too short")
-        body.reshape(count, stride)[:, place : place + width] = plane.reshape(count, width)
+        found.append(plane)
     if len(payload) - at != length - count * stride:
         raise Undecodable("the tail is cut off")
-    if rotated:
-        words = body.view(WORDS[stride])
-        words[:] = (words >> 1) | (words << (stride * 8 - 1))
+    if rotated and number == stride:
+        loops().join(found, body)
+    else:
+        for plane, (place, width) in zip(found, _places(fields), strict=True):
+            body.reshape(count, stride)[:, place : place + width] = plane.reshape(count, width)
+        if rotated:
+            words = body.view(WORDS[stride])
+            words[:] = (words >> 1) | (words << (stride * 8 - 1))
     out[count * stride :] = np.frombuffer(view[at:], np.uint8)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from attrs import frozen
 
+from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.model import TOKENS, Context, Model, weigh
-from emeritus.archive.codec.planes import Array
 
 MIN_BLOCK, MAX_BLOCK, BLOCK = 16, 4096, 256
 _MOST = 12  # contexts; more would fall out of the caches
