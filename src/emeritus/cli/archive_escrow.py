@@ -253,7 +253,7 @@ def _erasure_lines(model: str, told: dict[str, Any]) -> Iterator[str]:
             )
     for copy in told["copies_elsewhere"]:
         yield f"  A copy is with {copy}: ask for its destruction; nobody here can do it."
-    yield "  Replicas and backups of the archive hold it too, until the same is done there."
+    yield "  Backups of the archive, and replicas that are not in the settings, hold it too: see to them."
 
 
 commands = (sign, escrow, check_escrow, erase)

@@ -64,22 +64,18 @@ def stride(parts: Parts, model_id: str) -> bool:
     if erased is None or erased.completed_at is not None:
         return False
     _forget_copies(parts, model, erasure.survey(model_id, parts.blobs))
-    for opened in parts.keeping.replicas.values():  # first: while one is out of reach, the erasure is not done
+    for (
+        opened
+    ) in parts.keeping.replicas.values():  # first: while one is out of reach, the erasure is not done
         erasure.erase(model_id, opened())
-    found = erasure.erase(model_id, parts.blobs, progress=functools.partial(_tell, parts, model_id))
+    erasure.erase(model_id, parts.blobs, progress=functools.partial(_tell, parts, model_id))
     if not erasure.is_gone(model_id, parts.blobs):
         return True
     with parts.work() as work:
         work.private.forget(source_name(model_id))
-        body = {
-            "decision": erased.entry,
-            "manifest": erased.manifest,
-            "rebased": sum(len(each) for each in found.dependents.values()),
-            "kept_for_others": len(found.stays),
-        }
+        body = {"decision": erased.entry, "manifest": erased.manifest}
         key = f"weights.erasure_completed:{model_id}"
-        if work.log.find(key) is None:  # after a kill -9, what is left to do is less than what was done
-            work.log.append(Act("weights.erasure_completed", body, SOFTWARE, model_id, model_id, key))
+        work.log.append(Act("weights.erasure_completed", body, SOFTWARE, model_id, model_id, key))
     return False
 
 
