@@ -24,6 +24,7 @@ from emeritus.archive.codec import (
     unit,
 )
 from emeritus.archive.codec.fields import NO_HINT
+from emeritus.archive.codec.loops import loops
 from emeritus.archive.containers.layout import Span
 
 NUMBERS = [Scheme(Encoding.NUMBERS, (1,) * width, row) for width in (1, 2, 4, 8) for row in (0, 24)]
@@ -93,6 +94,16 @@ def changed(draw):
             base = words ^ seed.choice(np.array([0, 1, 0x80000000, 0xFFFFFFFF], "<u4"), words.size)
     length = draw(st.sampled_from([0, len(raw) // 2, len(raw), len(raw) + 5]))
     return raw, (base.astype("<u4").tobytes() + bytes(16))[:length]
+
+
+@contextlib.contextmanager
+def plain_loops():
+    """Do without numba."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMERITUS_PLAIN_CODEC", "1")
+        loops.cache_clear()
+        yield
+    loops.cache_clear()
 
 
 @settings(max_examples=300, deadline=None)
@@ -248,3 +259,28 @@ def test_frames_are_whole_blocks_and_whole_rows():
         span = _span(b"", shape=shape)
         assert frame_length(span) % unit(span) == 0
         assert 1 << 20 <= frame_length(span) <= 4 << 20
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([*NUMBERS, *DIFFERENCES, ALONE[-3], ALONE[-2]]), changed())
+def test_with_numba_and_without_the_bytes_are_the_same(scheme, pair):
+    """What one machine writes another reads, and both write the same."""
+    pytest.importorskip("numba")
+    raw, base = pair
+    with plain_loops():
+        used, payload = encode(scheme, raw, base)
+        assert decode(used, payload, len(raw), base) == raw
+    assert encode(scheme, raw, base) == (used, payload)
+    assert decode(used, payload, len(raw), base) == raw
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(range(len(SOUND))), st.data())
+def test_without_numba_altered_payloads_never_crash(which, data):
+    (used, payload), length, base = SOUND[which]
+    altered = bytearray(payload)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.one_of(st.integers(0, 40), st.integers(0, len(altered) - 1)))
+        altered[place] = data.draw(st.integers(0, 255))
+    with plain_loops(), contextlib.suppress(Undecodable):
+        assert len(decode(used, bytes(altered), length, base)) == length
