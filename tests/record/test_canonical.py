@@ -11,7 +11,27 @@ TEXT = st.text(st.characters())  # lone surrogates too
 NUMBERS = st.one_of(
     st.floats(),
     st.integers(),
-    st.sampled_from([2**53 - 1, 2**53, 1 - 2**53, -(2**53), 1e16, -0.0, True, 0]),
+    st.sampled_from(
+        [
+            2**53 - 1,
+            2**53,
+            1 - 2**53,
+            -(2**53),
+            1e15,
+            1e16,
+            1e-4,
+            9e-5,
+            0.8,
+            1.0,
+            -2.0,
+            0.0,
+            -0.0,
+            True,
+            0,
+            1e300,
+            5e-324,
+        ]
+    ),
 )
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS, TEXT),

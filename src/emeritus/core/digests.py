@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import rfc8785
@@ -21,8 +22,10 @@ def canonical(value: Json) -> bytes:
     Raises:
         InvalidInput: for what I-JSON has no place for (NaN, integers beyond 2**53, lone surrogates).
     """
+    with suppress(_Unusual, UnicodeEncodeError, RecursionError):
+        return _PLAIN.encode(_plain(value)).encode()
     try:
-        return _PLAIN.encode(value).encode() if _is_plain(value) else rfc8785.dumps(value)
+        return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as why:
         raise InvalidInput(
             f"This cannot be written as canonical JSON: {why}.",
@@ -30,19 +33,32 @@ def canonical(value: Json) -> bytes:
         ) from None
 
 
-def _is_plain(value: Any) -> bool:
-    """Tell whether `json` writes *value* as RFC 8785 does: no floats, and keys that sort the same in UTF-16.
+class _Unusual(Exception):
+    """`json` writes this otherwise than RFC 8785."""
 
-    Nearly everything in the house is; it is then written several times faster.
+
+def _plain(value: Any) -> Any:
+    """Return *value* so that `json` writes it as RFC 8785 does, several times faster than `rfc8785`.
+
+    Keys have to sort the same in UTF-16; a float is written as an integer where it is one, and has to be of
+    a size that is written without an exponent.
     """
     kind = type(value)
     if kind is str or value is None or kind is bool:
-        return True
+        return value
     if kind is dict:
-        return all(type(key) is str and key.isascii() and _is_plain(part) for key, part in value.items())
+        if not all(type(key) is str and key.isascii() for key in value):
+            raise _Unusual
+        return {key: _plain(part) for key, part in value.items()}
     if kind is list or kind is tuple:
-        return all(map(_is_plain, value))
-    return kind is int and -_MAX_INTEGER <= value <= _MAX_INTEGER
+        return [_plain(part) for part in value]
+    if kind is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:
+        return value
+    if kind is float and 1e-4 <= abs(value) < 1e15:
+        return int(value) if value.is_integer() else value
+    if kind is float and value == 0:
+        return 0
+    raise _Unusual
 
 
 def from_canonical(data: bytes) -> Any:

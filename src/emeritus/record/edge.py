@@ -1,6 +1,7 @@
 """The right edge of a growing tree: all that has to be known to append to it and to tell its root."""
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 from attrs import frozen
 
@@ -85,14 +86,15 @@ def _perfect(hashes: Sequence[bytes]) -> list[bytes]:
     found, begin = [], 0
     for height in range(HEIGHT, -1, -1):
         if len(hashes) >> height & 1:
-            found.append(perfect_root(hashes[begin : begin + (1 << height)]))
+            found.append(perfect_root(b"".join(hashes[begin : begin + (1 << height)])))
             begin += 1 << height
     return found
 
 
-def perfect_root(hashes: Sequence[bytes]) -> bytes:
-    """Return the hash over a power of two of *hashes*."""
-    row = list(hashes)
-    while len(row) > 1:
-        row = [pair_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
-    return row[0]
+def perfect_root(hashes: bytes) -> bytes:
+    """Return the hash over a power of two of hashes, given one after the other."""
+    while len(hashes) > 32:
+        hashes = b"".join(
+            [sha256(b"\x01" + hashes[at : at + 64]).digest() for at in range(0, len(hashes), 64)]
+        )
+    return hashes

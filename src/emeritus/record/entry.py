@@ -18,7 +18,7 @@ from emeritus.core.people import Actor
 from emeritus.record.merkle import leaf_hash
 
 VERSION = 1
-MAX_BYTES = (1 << 16) - 1  # what a bundle of entries has room for (C2SP tlog-tiles)
+MAX_BYTES = 1 << 20
 _KIND = re.compile(r"[a-z_]+\.[a-z_]+")
 
 

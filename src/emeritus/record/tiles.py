@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from emeritus.core.errors import IntegrityError, InvalidInput
+from emeritus.core.errors import IntegrityError, InvalidInput, NotFound
 from emeritus.record.edge import HEIGHT, WIDTH, perfect_root, widths
 
 HASH = 32
@@ -19,6 +19,12 @@ MAX_ENTRY = (1 << 16) - 1
 _PATH = re.compile(
     r"(?P<level>entries|0|[1-9]\d?)/(?P<place>(?:x\d{3}/){0,4}\d{3})(?:\.p/(?P<width>[1-9]\d{0,2}))?"
 )
+
+
+class TooLong(NotFound):
+    """An entry is longer than a bundle of entries has room for, so there is no such bundle."""
+
+    id = "record.entry_too_long"
 
 
 class Tiles(Protocol):
@@ -86,9 +92,7 @@ class TileNodes:
             raise KeyError((level, index))
         tile_level, height = divmod(level, HEIGHT)
         position, offset = divmod(index << height, WIDTH)
-        hashes = self._tile(tile_level, position)
-        parts = [hashes[at * HASH : (at + 1) * HASH] for at in range(offset, offset + (1 << height))]
-        return perfect_root(parts)
+        return perfect_root(self._tile(tile_level, position)[offset * HASH : (offset + (1 << height)) * HASH])
 
     def _tile(self, level: int, position: int) -> bytes:
         known = self._read.get((level, position))
@@ -109,12 +113,12 @@ def tiles_of(size: int) -> Iterator[Tile]:
 
 
 def bundle(entries: Sequence[bytes]) -> bytes:
-    """Return *entries* each after its length in two bytes. Raises InvalidInput for one that is too long."""
+    """Return *entries* each after its length in two bytes. Raises TooLong: the format ends at 65,535."""
     for data in entries:
         if len(data) > MAX_ENTRY:
-            raise InvalidInput(
+            raise TooLong(
                 f"An entry of {len(data)} bytes does not fit into a bundle.",
-                next_step="Read it at /record/entries, where entries stand one a line.",
+                next_step="Read these entries at /record/entries, where they stand one a line.",
             )
     return b"".join(len(data).to_bytes(2, "big") + data for data in entries)
 

@@ -46,6 +46,7 @@ def verify_log(
     chain = KeyChain(keys)
     edge = Edge()
     signed = _Signed(notes)
+    said: set[str] = set()
     last: Entry | None = None
     yield from signed.check(0, edge, chain)
     for seq, data in enumerate(rows):
@@ -59,7 +60,7 @@ def verify_log(
             last = entry
             yield from _follow(chain, entry)
             if utterances is not None:
-                yield from _words(entry, utterances)
+                yield from _words(entry, utterances, said)
         yield from signed.check(seq + 1, edge, chain)
         progress(seq + 1)
     if stored is not None:
@@ -112,13 +113,16 @@ def _stored(stored: Tiles, level: int, position: int, width: int) -> bytes:
         return b""
 
 
-def _words(entry: Entry, utterances: Utterances) -> Iterator[Finding]:
-    ids = [value for name, value in entry.body.items() if name == "utterance" and isinstance(value, str)]
-    for utterance_id in ids:
+def _words(entry: Entry, utterances: Utterances, said: set[str]) -> Iterator[Finding]:
+    """Check the words that *entry* points to, unless they are among *said*: those that were found sound."""
+    utterance_id = entry.body.get("utterance")
+    if isinstance(utterance_id, str) and utterance_id not in said:
         try:
             utterances.get(utterance_id)
         except EmeritusError as why:
             yield Finding(f"entry {entry.seq}, utterance {utterance_id}", why.sentence)
+        else:
+            said.add(utterance_id)
 
 
 class _Signed:

@@ -10,6 +10,13 @@ from emeritus.record.merkle import leaf_hash
 from emeritus.record.tiles import HASH, Tile
 from emeritus.store import tables
 
+# Written out, since every proof reads these.
+_HASHES = sa.text("SELECT hashes FROM tile WHERE level = :level AND position = :position")
+_DATA = sa.text("SELECT data FROM entry WHERE seq >= :begin AND seq < :end ORDER BY seq")
+_ROOTS = sa.text(
+    "SELECT root FROM tile WHERE level = :level AND position >= :begin AND position < :end ORDER BY position"
+)
+
 
 def stored_bytes(value: bytes | memoryview | str) -> bytes:
     """Return stored bytes, also where somebody stored text instead: whether they are right is told later."""
@@ -27,9 +34,7 @@ class SqlTiles:
         if not Tile(level, position, width).fits(self._size):
             raise KeyError((level, position, width))
         if Tile(level, position).fits(self._size):
-            table = tables.tile
-            whole = sa.select(table.c.hashes).where(table.c.level == level, table.c.position == position)
-            found = self._connection.execute(whole).scalar()
+            found = self._connection.execute(_HASHES, {"level": level, "position": position}).scalar()
             if found is None:
                 raise KeyError((level, position, width))
             return stored_bytes(found)[: width * HASH]
@@ -53,17 +58,12 @@ class SqlTiles:
         """Return the hashes *begin* to *begin* + *width* of a level, each from what it stands over."""
         if not width:
             return []
+        span = {"begin": begin, "end": begin + width}
         if level == 0:
-            rows = tables.entry
-            data = sa.select(rows.c.data).where(rows.c.seq >= begin, rows.c.seq < begin + width)
-            found = self._connection.execute(data.order_by(rows.c.seq)).scalars()
-            return [leaf_hash(stored_bytes(each)) for each in found]
-        table = tables.tile
-        roots = sa.select(table.c.root).where(
-            table.c.level == level - 1, table.c.position >= begin, table.c.position < begin + width
-        )
-        found = self._connection.execute(roots.order_by(table.c.position)).scalars()
-        return [stored_bytes(each) for each in found]
+            data = self._connection.execute(_DATA, span).scalars().all()
+            return [leaf_hash(stored_bytes(each)) for each in data]
+        roots = self._connection.execute(_ROOTS, {**span, "level": level - 1}).scalars().all()
+        return [stored_bytes(each) for each in roots]
 
 
 def keep_tiles(connection: sa.Connection, tiles: Iterable[FullTile]) -> None:
