@@ -124,6 +124,19 @@ bench-lock: $(STAMPS)/dev ## choose the benchmark's versions anew
 	@$(subst make lock,make bench-lock,$(LOCK)) --constraint requirements/run.txt --output-file benchmarks/archive/requirements.txt \
 	  pyproject.toml requirements/build.in benchmarks/archive/requirements.in
 
+# pymerkle is GPL: it runs beside the record in an environment of its own, and is no part of Emeritus.
+RECORD_BENCH := .venv-bench-record
+
+.PHONY: bench-record
+bench-record: $(STAMPS)/run $(RECORD_BENCH)/stamp ## the record: appends, proofs in a log of 10 million, a house of 1,000 essays
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.record --peer $(RECORD_BENCH)/bin/python $(ARGS)
+
+$(RECORD_BENCH)/stamp: benchmarks/record/requirements.txt
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_INSTALL) python3-venv
+	@$(PYTHON) -m venv --clear $(RECORD_BENCH)
+	@$(RECORD_BENCH)/bin/python -m pip --disable-pip-version-check --no-input -qq --retries 5 install --require-hashes -r $<
+	@touch $@
+
 .PHONY: clean
 clean: ## remove what tests and linters leave behind; .venv, models and the demo's home stay
 	@rm -rf .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist var/coverage
