@@ -9,8 +9,8 @@ from attrs import frozen
 
 from emeritus.archive.errors import BlobMissing, ObjectDamaged, ObjectMissing
 from emeritus.archive.escrow.bag import Bag
+from emeritus.archive.facts import object_path
 from emeritus.archive.manifest import Manifest, manifest_path
-from emeritus.archive.objects import object_path
 from emeritus.archive.ports import Blobs, Progress, quiet
 from emeritus.archive.restore import Report, verify
 from emeritus.archive.shipped import SHIPPED, text
