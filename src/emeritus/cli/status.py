@@ -6,6 +6,7 @@ import click
 
 from emeritus.cli.house import Home, day, say_json
 from emeritus.ledger import Followed, follow
+from emeritus.process.keeping import standing
 from emeritus.process.plan import Plan, Step, plan
 from emeritus.registry import State, all_models
 
@@ -31,6 +32,7 @@ def command(home: Home, model: str | None, as_json: bool) -> None:
         overdue = [
             each for name in wanted for each in follow(work.log, name, now) if each.standing.wants_attention
         ]
+        archive = standing(work.log)
         failures = {
             (step.stage, step.subject): work.failures.of(step.stage, step.subject)
             for one in plans
@@ -46,6 +48,9 @@ def command(home: Home, model: str | None, as_json: bool) -> None:
             f"    promised to {each.commitment.model} by {each.commitment.owner}. {each.standing.says()}"
         )
         click.echo(f"    → emeritus promises {each.commitment.model}")
+    if archive is not None and not archive.is_sound:
+        click.secho(f"! {archive.says()}", fg="red", bold=True)
+        click.echo("    → emeritus archive scrub; emeritus archive repair --all --from URL")
     if not plans:
         click.echo("No model is being retired.")
     for one in plans:

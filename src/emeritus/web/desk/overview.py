@@ -12,9 +12,10 @@ from emeritus import ledger
 from emeritus.access.applications import applications
 from emeritus.core.people import Actor
 from emeritus.ledger import Decision, Followed
+from emeritus.process.keeping import standing
 from emeritus.process.plan import plan
 from emeritus.process.ports import Failure, Work
-from emeritus.process.stages import HAND_OUT
+from emeritus.process.stages import HAND_OUT, REPLICATE, SCRUB
 from emeritus.registry import Model, State, all_models
 from emeritus.web.desk.page import FRESH, Desk, Sent
 from emeritus.web.desk.session import COOKIE, Session
@@ -91,10 +92,13 @@ def overview(work: Work, now: datetime) -> Mapping[str, object]:
         proposed += [Proposed(model, each) for each in ledger.proposals(work.log, model.id).values()]
     open_applications = [each for each in applications(work.log) if each.open]
     damaged = work.failures.at(HAND_OUT)
+    keeping = [*work.failures.at(SCRUB)[-1:], *work.failures.at(REPLICATE)[-1:]]
     return {
         "models": found,
         "applications": len(open_applications),
         "damaged": damaged,
+        "keeping": keeping,
+        "archive": standing(work.log),
         "overdue": sorted(
             overdue, key=lambda each: (each.promise.standing.since or now.date(), each.model.id)
         ),

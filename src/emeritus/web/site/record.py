@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from emeritus.core.errors import IntegrityError, InvalidInput
 from emeritus.core.people import Actor
+from emeritus.process.keeping import Standing, standing
 from emeritus.record import Checkpoint, Entry, Log, merkle
 from emeritus.record.rotation import KIND, first_key
 from emeritus.web.pages.rendering import House, frame
@@ -34,12 +35,13 @@ class Told:
 
 @frozen
 class RecordPage:
-    """The newest entries, or those before *before*."""
+    """The newest entries, or those before *before*; and how the archive stood when it was last read."""
 
     told: tuple[Told, ...]
     size: int
     older: int | None
     newer: int | None
+    archive: Standing | None
 
 
 @frozen
@@ -98,7 +100,7 @@ def record_page(log: Log, before: int | None) -> RecordPage:
     begin = max(0, top - PAGE)
     found = log.entries(begin=begin, limit=top - begin) if top else ()
     newer = top + PAGE if top < size else None
-    return RecordPage(told(found)[::-1], size, begin or None, newer)
+    return RecordPage(told(found)[::-1], size, begin or None, newer, standing(log))
 
 
 def proof(log: Log, entry: Entry, size: int | None = None) -> Proof:

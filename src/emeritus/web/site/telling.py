@@ -82,6 +82,24 @@ def _stored(body: Body) -> str:
     )
 
 
+def _scrubbed(body: Body) -> str:
+    read = f"Read all of the archive: {count(body['objects'], 'object')}, {size(body['bytes'])}"
+    if not body["found"]:
+        return f"{read}. It is sound."
+    models = sorted({model for finding in body["findings"] for model in finding["models"]})
+    concerned = f", which concerns {', '.join(models[:5])}" if models else ""
+    return f"{read}. {count(body['found'], 'thing').capitalize()} had decayed{concerned}."
+
+
+def _repaired(body: Body) -> str:
+    mended = f"Mended {count(body['mended_count'], 'thing')} in the archive"
+    if not body["lost_count"]:
+        return f"{mended}; all of it is sound."
+    models = sorted({model for lost in body["lost"] for model in lost["models"]})
+    concerned = f" ({', '.join(models[:5])})" if models else ""
+    return f"{mended}; {count(body['lost_count'], 'thing')} could not be mended{concerned}."
+
+
 _TELL: Mapping[str, Callable[[Body], str]] = {
     "organisation.founded": lambda b: (
         f"Opened the record of {b['name']}, which promises {b['notice_days']} days of notice."
@@ -100,6 +118,12 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     ),
     "key.adopted": lambda _: "Adopted the key with which models are signed.",
     "weights.signed": lambda _: "Signed the model’s files, so that anybody who has them can check them.",
+    "archive.scrubbed": _scrubbed,
+    "archive.repaired": _repaired,
+    "archive.replicated": lambda b: (
+        f"Copied to a second store: {count(b['objects'], 'object')}, {size(b['bytes'])}; "
+        f"it holds {count(len(b['manifests']), 'model')} of this archive."
+    ),
     "archive.escrowed": lambda b: (
         f"Gave all that remains of {count(len(b['models']), 'model')} into escrow"
         f"{' for ' + b['recipient'] if b['recipient'] else ''}: {size(b['bytes'])} in {count(b['files'], 'file')}."
