@@ -206,7 +206,7 @@ def test_families_stand_without_what_is_erased(house):
         with house.parts.work() as work:
             manifest = manifest_of(work.log, house.parts, name)
         for digest in manifest.objects:
-            assert archive.objects.read_facts(house.blobs, digest).base not in before.survey.goes
+            assert archive.facts.read_facts(house.blobs, digest).base not in before.survey.goes
 
 
 def test_the_middle_of_a_family_is_erased(house):

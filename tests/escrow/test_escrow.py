@@ -374,6 +374,25 @@ def test_killed_between_the_entry_and_its_effect(house, monkeypatch):
     assert check(house.folder / "bag", FolderBlobs).is_sound
 
 
+def test_killed_in_the_very_last_step(house, monkeypatch):
+    """Sealed, recorded, its mark gone, not yet renamed: the next run lets the same bag appear."""
+    renamed = Path.rename
+
+    def die(self, target):
+        if self.name.endswith(".unfinished"):
+            raise Killed
+        return renamed(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", die)
+        with pytest.raises(Killed):
+            escrow(house)
+    assert not (house.folder / "bag").exists()
+    (entry,) = house.entries("archive.escrowed")
+    assert escrow(house).digest == entry.body["bag"]
+    assert check(house.folder / "bag", FolderBlobs).findings == ()
+
+
 def test_a_copy_that_was_damaged_meanwhile_is_made_anew(house, monkeypatch):
     """What an earlier try left is read back like everything else; damaged, it is refused, then copied again."""
     from emeritus.archive.escrow.bag import Bag

@@ -71,8 +71,9 @@ def estimate(parts: Parts, order: Order, *, by: Actor) -> Estimate:
 
     Raises:
         NotPermitted: *by* is no steward. NotFound: an unknown model.
-        Conflict: weights that are not in the archive yet.
+        Conflict: weights that are not in the archive yet. TargetForeign: something is there already.
     """
+    escrow.check_target(order.target)
     bag = _nearest(order.target)
     size = 0
     with parts.work() as work:

@@ -5,7 +5,7 @@ model's objects into it, `check` looks at a bag that somebody was given and need
 Its layout is described in docs/reference/escrow-format.md.
 """
 
-from emeritus.archive.escrow.bag import Bag, BagFacts, TargetForeign, room
+from emeritus.archive.escrow.bag import Bag, BagFacts, TargetForeign, check_target, room
 from emeritus.archive.escrow.check import BagReport, Finding, check
 from emeritus.archive.escrow.weights import archive_folder, closure, copy, measure_copy, verify_copy
 
@@ -17,6 +17,7 @@ __all__ = [
     "TargetForeign",
     "archive_folder",
     "check",
+    "check_target",
     "closure",
     "copy",
     "measure_copy",

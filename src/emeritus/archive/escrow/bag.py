@@ -51,16 +51,9 @@ class Bag:
         self.target = Path(os.path.abspath(target))  # noqa: PTH100 - a link at its end is not followed
         self.folder = self.target.with_name(f".{self.target.name}.unfinished")
         self._kept: set[Path] = set()
-        if os.path.lexists(self.target) and not _is_empty(self.target):
-            raise TargetForeign(
-                f"{self.target} is there already, and holds something.",
-                next_step="Name a folder that is not there yet; an escrow is never written into another one.",
-            )
-        if (
-            os.path.lexists(self.folder)
-            and not _is_empty(self.folder)
-            and not (self.folder / _MARK).is_file()
-        ):
+        check_target(target)
+        ours = (self.folder / _MARK).is_file() or (self.folder / SIGNATURE).is_file()
+        if os.path.lexists(self.folder) and not ours and not _is_empty(self.folder):
             raise TargetForeign(
                 f"{self.folder} is in the way, and is no unfinished escrow.", next_step="Move it away."
             )
@@ -177,6 +170,15 @@ class Bag:
                 draft.write(chunk)
             draft.sync()
             draft.publish(place, replace=True)
+
+
+def check_target(target: Path) -> None:
+    """Refuse a place where something is already. Raises TargetForeign."""
+    if os.path.lexists(target) and not _is_empty(target):
+        raise TargetForeign(
+            f"{target} is there already, and holds something.",
+            next_step="Name a folder that is not there yet; an escrow is never written into another one.",
+        )
 
 
 def room(folder: Path) -> int:
