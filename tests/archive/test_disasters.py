@@ -36,9 +36,10 @@ from emeritus.archive import (
     seal,
     verify,
 )
+from emeritus.archive.facts import object_path, read_facts
 from emeritus.archive.fakes import FakeTensor, safetensors_bytes
 from emeritus.archive.manifest import Manifest, manifest_path
-from emeritus.archive.objects import StoredObject, object_path, read_facts
+from emeritus.archive.objects import StoredObject
 from emeritus.core.digests import canonical, from_canonical
 from emeritus.core.errors import IntegrityError
 from emeritus.store.blobs import FolderBlobs

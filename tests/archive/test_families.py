@@ -36,8 +36,9 @@ from emeritus.archive import (
     stored_sizes,
     verify,
 )
+from emeritus.archive.facts import MAGIC, object_path, read_facts
 from emeritus.archive.fakes import FakeTensor, gguf_bytes, safetensors_bytes
-from emeritus.archive.objects import MAGIC, StoredObject, object_path, read_facts
+from emeritus.archive.objects import StoredObject
 from emeritus.archive.relatives import MANY
 from emeritus.core.digests import canonical, from_canonical
 

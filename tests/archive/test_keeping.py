@@ -23,9 +23,9 @@ from emeritus.archive import (
     scrub_state,
     verify,
 )
+from emeritus.archive.facts import object_path
 from emeritus.archive.fakes import FakeTensor, safetensors_bytes
 from emeritus.archive.manifest import held, manifest_path
-from emeritus.archive.objects import object_path
 from emeritus.archive.parity import parity_path
 from emeritus.archive.parity_copy import copy_path
 from emeritus.archive.repair import repair

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from emeritus.archive import ObjectDamaged
 from emeritus.archive.codec import Encoding
 from emeritus.archive.drafts import Draft
-from emeritus.archive.objects import MAGIC, StoredObject, missing
+from emeritus.archive.facts import MAGIC, missing
+from emeritus.archive.objects import StoredObject
 from emeritus.core.digests import canonical
 
 RAW = b"raw bytes of a tensor" * 10

@@ -18,8 +18,8 @@ from emeritus.archive.errors import (
     ObjectMissing,
     ParityDamaged,
 )
+from emeritus.archive.facts import object_path
 from emeritus.archive.fakes import FakeTensor, safetensors_bytes
-from emeritus.archive.objects import object_path
 from emeritus.archive.parity import Rebuild, is_current, open_parity, parity_path, protect
 from emeritus.archive.parity_code import Code, lost_rows, parity_rows
 

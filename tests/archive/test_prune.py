@@ -6,7 +6,7 @@ import pytest
 from tests.archive.families import archive, base_weights, sign, tuned, write_model
 
 from emeritus.archive import ManifestDamaged, ObjectMissing, ingest_file, inspect, prune, seal, verify
-from emeritus.archive.objects import object_path
+from emeritus.archive.facts import object_path
 from emeritus.archive.prune import PLAN
 from emeritus.core.clock import SettableClock
 

@@ -9,7 +9,7 @@ from tests.archive.families import base_weights, tuned, write_model
 from tests.cli.conftest import Shell, adding
 
 from emeritus.archive import load
-from emeritus.archive.objects import object_path
+from emeritus.archive.facts import object_path
 from emeritus.archive.parity import parity_path
 from emeritus.store.blobs import FolderBlobs
 

@@ -38,10 +38,10 @@ from emeritus.archive.errors import (
     TargetOccupied,
     UnsafeName,
 )
+from emeritus.archive.facts import MAX_DEPTH
 from emeritus.archive.fakes import MemoryBlobs
 from emeritus.archive.ingest import Stored, ingest, ingest_file, seal
 from emeritus.archive.manifest import FileRecipe, Manifest, held, load, signatures
-from emeritus.archive.objects import MAX_DEPTH
 from emeritus.archive.ports import Blobs, Progress, Signer, Verifier, quiet
 from emeritus.archive.prune import Pruned, prune
 from emeritus.archive.rebase import Rebased, rebase

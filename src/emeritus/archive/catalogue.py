@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from attrs import frozen
 
 from emeritus.archive.errors import BlobMissing
+from emeritus.archive.facts import object_path
 from emeritus.archive.manifest import Manifest, held, load
-from emeritus.archive.objects import object_path
 from emeritus.archive.ports import Blobs
 
 _AT_ONCE = 8

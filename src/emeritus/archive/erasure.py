@@ -12,9 +12,10 @@ from emeritus.archive import parity, parity_copy
 from emeritus.archive.catalogue import Catalogue, stored_sizes
 from emeritus.archive.containers import Span
 from emeritus.archive.errors import ObjectMissing
+from emeritus.archive.facts import object_path, read_facts
 from emeritus.archive.manifest import FOLDER as MANIFESTS
 from emeritus.archive.manifest import Manifest
-from emeritus.archive.objects import StoredObject, object_path, read_facts
+from emeritus.archive.objects import StoredObject
 from emeritus.archive.parity import parity_path
 from emeritus.archive.ports import Blobs, Progress, quiet
 from emeritus.archive.rebase import chain_of, move, spans_of

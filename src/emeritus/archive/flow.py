@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 from attrs import frozen
 
+from emeritus.archive.facts import damaged
 from emeritus.archive.manifest import Part
-from emeritus.archive.objects import StoredObject, damaged
+from emeritus.archive.objects import StoredObject
 from emeritus.archive.ports import Blobs
 
 BUDGET = 12 << 20

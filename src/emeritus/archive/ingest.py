@@ -12,13 +12,14 @@ from attrs import evolve, field, frozen, mutable
 from blake3 import blake3
 
 import emeritus
-from emeritus.archive import codec, manifest, objects, parity, parity_copy, sketches
+from emeritus.archive import codec, facts, manifest, parity, parity_copy, sketches
 from emeritus.archive.codec import Profile, ordered
 from emeritus.archive.digesting import WINDOW, Piece, digest
 from emeritus.archive.errors import ObjectDamaged, ObjectMissing
+from emeritus.archive.facts import Facts
 from emeritus.archive.kin import Kin
 from emeritus.archive.manifest import INLINE, FileRecipe, Manifest
-from emeritus.archive.objects import Facts, StoredObject
+from emeritus.archive.objects import StoredObject
 from emeritus.archive.parity_code import Code
 from emeritus.archive.ports import Blobs, Progress, Put, Signer, beyond, quiet
 from emeritus.archive.prune import spare
@@ -174,9 +175,9 @@ def seal(
     files = tuple(recipes)
     bare = Manifest(model, files, f"emeritus {emeritus.__version__}")
     try:
-        sealed = evolve(bare, bases=objects.bases(blobs, bare.objects, threads))
+        sealed = evolve(bare, bases=facts.bases(blobs, bare.objects, threads))
         if spare(blobs, sealed.closure):  # something may have gone between the two looks
-            sealed = evolve(bare, bases=objects.bases(blobs, bare.objects, threads))
+            sealed = evolve(bare, bases=facts.bases(blobs, bare.objects, threads))
     except ObjectMissing as why:
         raise ObjectMissing(
             f"{why.sentence} The manifest of {model} was not sealed.",

@@ -15,8 +15,8 @@ from emeritus.archive.errors import (
     SignatureInvalid,
     SourceRefused,
 )
+from emeritus.archive.facts import MAX_DEPTH
 from emeritus.archive.names import file_name, no_twins
-from emeritus.archive.objects import MAX_DEPTH
 from emeritus.archive.ports import Blobs, Signer, Verifier
 from emeritus.core.digests import Json, canonical, from_canonical, sha256
 from emeritus.core.errors import IntegrityError, NotFound

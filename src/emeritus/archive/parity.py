@@ -20,7 +20,7 @@ from emeritus.archive.errors import (
     BlobUnreadable,
     ParityDamaged,
 )
-from emeritus.archive.objects import damaged, missing, object_path
+from emeritus.archive.facts import damaged, missing, object_path
 from emeritus.archive.parity_code import Code, Rows, lost_rows, parity_rows
 from emeritus.archive.parity_file import (
     FOLDER,

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from emeritus.archive.catalogue import Catalogue, stored_sizes
 from emeritus.archive.errors import BlobMissing, ObjectDamaged, ObjectMissing
-from emeritus.archive.objects import FOLDER, object_path, read_facts
+from emeritus.archive.facts import FOLDER, object_path, read_facts
 from emeritus.archive.parity import parity_path
 from emeritus.archive.ports import Blobs, Progress, quiet
 from emeritus.core.clock import Clock

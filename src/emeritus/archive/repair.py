@@ -13,8 +13,9 @@ from attrs import evolve, field, frozen, mutable
 from emeritus.archive import parity, parity_copy
 from emeritus.archive.codec import ZSTD
 from emeritus.archive.errors import BlobMissing
+from emeritus.archive.facts import object_path
 from emeritus.archive.manifest import Manifest, held, load, manifest_path
-from emeritus.archive.objects import StoredObject, object_path
+from emeritus.archive.objects import StoredObject
 from emeritus.archive.parity_code import Code
 from emeritus.archive.parity_file import damaged as parity_damaged
 from emeritus.archive.ports import Blobs, Progress, Read, Verifier, quiet

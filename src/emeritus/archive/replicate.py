@@ -12,8 +12,8 @@ from attrs import field, mutable
 
 from emeritus.archive import parity, parity_copy, sketches
 from emeritus.archive.errors import ManifestDamaged, ManifestMissing, ObjectDamaged
+from emeritus.archive.facts import FOLDER, object_path
 from emeritus.archive.manifest import Manifest, held, load, manifest_path
-from emeritus.archive.objects import FOLDER, object_path
 from emeritus.archive.parity_code import Code
 from emeritus.archive.ports import Blobs, Progress, Put, Read, quiet
 from emeritus.archive.scrub import Named, Pace

@@ -9,13 +9,14 @@ from pathlib import Path
 from attrs import frozen
 from blake3 import blake3
 
-from emeritus.archive import objects
 from emeritus.archive.catalogue import stored_sizes
 from emeritus.archive.drafts import Draft, disk_errors, is_regular, sweep
 from emeritus.archive.errors import FileDamaged, TargetOccupied
+from emeritus.archive.facts import damaged
 from emeritus.archive.flow import BUDGET, flow
 from emeritus.archive.manifest import FileRecipe, Manifest, Part
 from emeritus.archive.names import file_name, no_twins
+from emeritus.archive.objects import StoredObject
 from emeritus.archive.ports import Blobs, Bytes, Progress, beyond, quiet
 from emeritus.core.errors import EmeritusError, IntegrityError, InvalidInput
 
@@ -179,9 +180,9 @@ def _part(part: Part, blobs: Blobs, pool: Executor) -> Iterator[Bytes]:
     if part.object is None:
         yield bytes.fromhex(part.inline or "")
         return
-    stored = objects.StoredObject.open(blobs, part.object)
+    stored = StoredObject.open(blobs, part.object)
     if stored.facts.length != part.length:
-        raise objects.damaged(part.object, f"it holds {stored.facts.length} bytes, not {part.length}")
+        raise damaged(part.object, f"it holds {stored.facts.length} bytes, not {part.length}")
     yield from stored.whole(pool)
 
 

@@ -16,9 +16,10 @@ import msgspec
 
 from emeritus.archive import parity, parity_copy, scrub_state
 from emeritus.archive.errors import BlobMissing, ObjectMissing, SignatureInvalid, StoreFailed
+from emeritus.archive.facts import FOLDER, missing, object_path
 from emeritus.archive.manifest import FOLDER as MANIFESTS
 from emeritus.archive.manifest import Manifest, held, load, manifest_path
-from emeritus.archive.objects import FOLDER, StoredObject, missing, object_path
+from emeritus.archive.objects import StoredObject
 from emeritus.archive.parity_file import FOLDER as PARITY
 from emeritus.archive.parity_file import damaged as parity_damaged
 from emeritus.archive.ports import Blobs, Progress, Verifier, quiet

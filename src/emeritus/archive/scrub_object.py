@@ -8,7 +8,7 @@ from attrs import field, frozen
 from blake3 import blake3
 
 from emeritus.archive.errors import BlobMissing, BlobUnreadable
-from emeritus.archive.objects import CHECKSUM, FIRST_READ, LENGTH, MAGIC, ROW, damaged, missing, object_path
+from emeritus.archive.facts import CHECKSUM, FIRST_READ, LENGTH, MAGIC, ROW, damaged, missing, object_path
 from emeritus.archive.ports import Blobs, Read
 
 _PIECE = 4 << 20

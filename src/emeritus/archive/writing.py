@@ -9,7 +9,8 @@ from attrs import evolve, frozen
 from blake3 import blake3
 
 from emeritus.archive.codec import ZSTD, Encoding, Scheme, encode, ordered
-from emeritus.archive.objects import AHEAD, MAX_DEPTH, ROW, Facts, StoredObject, damaged, object_path
+from emeritus.archive.facts import MAX_DEPTH, ROW, Facts, damaged, object_path
+from emeritus.archive.objects import AHEAD, StoredObject
 from emeritus.archive.ports import Blobs, Bytes, Put, Read
 
 
