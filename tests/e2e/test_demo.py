@@ -36,7 +36,7 @@ ESSAY = f"{MODEL}-essay-1"
 STEWARD = Actor("script", "Demo steward")
 STEPS = (
     *("Founded", "Registered", "Announced", "Preserved", "Interviewed", "Wishes confirmed", "Decided"),
-    *("Retired", "Reached", "Essay written", "Published", "Verified"),
+    *("Retired", "Reached", "Essay written", "Published", "Followed", "Verified"),
 )
 ASK = [{"role": "user", "content": "Say hello in one short sentence."}]
 

@@ -1,7 +1,7 @@
 """The demonstration: the script that stands in for people, plainly called a script on every page."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
@@ -18,7 +18,7 @@ from emeritus.core.clock import OffsetClock
 from emeritus.core.errors import Conflict, Unavailable
 from emeritus.core.people import Actor
 from emeritus.engine.durable import Engine
-from emeritus.ledger import Candidate, ColumnPlan, Cost, NewCommitment
+from emeritus.ledger import AccessKept, Candidate, Check, ColumnPlan, ColumnWeekly, Cost, NewCommitment
 from emeritus.process import decide, publish
 from emeritus.process.announce import announce
 from emeritus.process.plan import plan
@@ -44,16 +44,17 @@ STEWARD = Actor("script", "Demo steward")
 REVIEWER = Actor("script", "Demo reviewer")
 NOTICE = timedelta(days=60)
 LONGEST = 600.0
-_CHEAP = {
+_CHEAP: Mapping[str, tuple[Cost, tuple[tuple[str, Check], ...]]] = {
     "writing": (
-        "A column of 13 weekly essays, published unedited",
-        "13 editions on the record",
         Cost(2, "hours a week"),
+        (
+            ("A column of 13 weekly essays, published unedited", ColumnWeekly(13)),
+            ("Its first essay within a week of its retirement", ColumnWeekly(1)),
+        ),
     ),
     "talking with people": (
-        "Members reach it from the day of its retirement on",
-        "a call on that day, on the record",
         Cost(2, "EUR a year"),
+        (("Members reach it from the day of its retirement on", AccessKept(30)),),
     ),
 }
 
@@ -117,6 +118,7 @@ class Demonstration:
             ("Reached", self._wait_for("reach")),
             ("Essay written", self._essay),
             ("Published", self._publish),
+            ("Followed", self._follow),
             ("Verified", self._verify),
         ):
             started = time.monotonic()
@@ -275,6 +277,23 @@ class Demonstration:
             title = column.get_essay(work.log, work.utterances, essay.id).title
         return f"“{title}”"
 
+    def _follow(self) -> str:
+        """Wait until software has written down how what was promised stands."""
+        end = time.monotonic() + LONGEST
+        while time.monotonic() < end:
+            with self.house.works.read() as work:
+                promises = ledger.follow(work.log, MODEL, self.clock.now())
+                left = ledger.moved(work.log, MODEL, promises)
+            if not left:
+                kept = sum(each.standing.state is ledger.State.KEPT for each in promises)
+                return f"{len(promises)} commitments, {kept} of them kept so far, computed from the record"
+            self.engine.nudge()
+            time.sleep(0.2)
+        raise Unavailable(
+            "The demonstration stopped: nobody wrote down how the commitments stand.",
+            next_step="Run it again: it goes on where it stopped.",
+        )
+
     def _verify(self) -> str:
         with self.house.works.read() as work:
             essay = column.get_essay(work.log, work.utterances, column.states(work.log, MODEL)[0].id)
@@ -313,12 +332,14 @@ def _merged(stated: list[Candidate]) -> list[list[Candidate]]:
 def _answer(topic: str, today: date) -> dict[str, Any]:
     """Say what the scripted steward decides: yes where it is cheap, later where it takes a person."""
     if topic in _CHEAP:
-        what, shown, cost = _CHEAP[topic]
+        cost, promised = _CHEAP[topic]
         return {
             "verdict": "act",
             "reason": "It is cheap, and it was asked for.",
             "cost": cost,
-            "commitments": [NewCommitment(what, today + timedelta(days=180), shown)],
+            "commitments": [
+                NewCommitment(what, today + timedelta(days=180), check=check) for what, check in promised
+            ],
         }
     return {
         "verdict": "later",

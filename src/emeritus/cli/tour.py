@@ -28,6 +28,7 @@ def tour(house: House, url: str) -> None:
         f"  site         {url}/\n"
         f"  the model    {url}/models/{MODEL}\n"
         f"  interview    {url}/models/{MODEL}/interview\n"
+        f"  promises     {url}/promises\n"
         f"  first essay  {url}/column/essays/{essay}\n"
         f"  the record   {url}/record\n"
         f"  desk         {url}/desk   (token: {token})\n"
