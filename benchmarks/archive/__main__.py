@@ -3,17 +3,18 @@
 import argparse
 import json
 import os
-import platform
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import attrs
 from benchmarks.archive import bounds, data, peers, plots, report
+from benchmarks.archive import results as kept
 from benchmarks.archive.measure import Task
 from benchmarks.archive.ours import PROFILES
 from rich.console import Console
@@ -26,6 +27,7 @@ def main() -> None:
     chosen = _arguments()
     peers.calm()
     began = time.perf_counter()
+    machine = kept.machine()
     home: Path = chosen.home.resolve()
     folder: Path = (chosen.family or home / "family").resolve()
     say(f"The family in {folder} (trained when it is not there)")
@@ -58,10 +60,10 @@ def main() -> None:
         "failed": sorted(
             f"{name}: {task}" for name, by in results.items() for task in by if "failed" in by[task]
         ),
-        "machine": _machine(),
+        "machine": machine,
         "seconds": round(time.perf_counter() - began),
     }
-    console = Console(width=None if sys.stdout.isatty() else 170)
+    console = Console(width=None if sys.stdout.isatty() else 170, record=True)
     report.tables(console, results, allowed, facts, notes)
     console.print(f"GGUF: {what}.", highlight=False)
     for name, found in results.items():
@@ -73,9 +75,13 @@ def main() -> None:
     for absent in missing:
         console.print(f"{absent} is not installed and was not measured.", style="red", highlight=False)
     drawn = plots.draw(results, chosen.plots, {"bf16": facts["raw_bf16"], "f32": facts["raw_f32"]})
+    last = json.dumps(report.headline(results, allowed, facts))
+    if chosen.write:
+        said = console.export_text() + "\n" + last
+        kept.write("archive", "make bench-archive", machine, said, drawn)
     console.print("Drawn: " + ", ".join(map(str, drawn)), highlight=False)
     (home / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(json.dumps(report.headline(results, allowed, facts)), flush=True)
+    print(last, flush=True)
 
 
 def tasks(folder: Path, gguf: Path | None, *, quick: bool = False) -> list[Task]:
@@ -83,9 +89,15 @@ def tasks(folder: Path, gguf: Path | None, *, quick: bool = False) -> list[Task]
     made = []
     for kind in ("bf16", "f32"):
         base = str(data.member(folder, "base", kind))
-        made.append(Task(f"alone_{kind}", kind, base))
+        made.append(Task(f"alone_{kind}", kind, base, disk=True))
         made += [
-            Task(f"delta{steps}_{kind}", kind, str(data.member(folder, f"tune{steps}", kind)), base)
+            Task(
+                f"delta{steps}_{kind}",
+                kind,
+                str(data.member(folder, f"tune{steps}", kind)),
+                base,
+                disk=steps == 200,
+            )
             for steps in (50, 200)
         ]
     bare = str(data.without_embeddings(folder, "base"))
@@ -112,7 +124,6 @@ def run(contender: str, todo: list[Task], work: Path, disk: Path) -> dict[str, d
     """Measure one contender; a task at which its process dies is told as failed, the rest goes on."""
     found: dict[str, dict] = {}
     while left := [task for task in todo if task.name not in found]:
-        say(f"{contender}: {', '.join(task.name for task in left)}")
         order = {
             "contender": contender,
             "work": str(work / "work"),
@@ -120,31 +131,38 @@ def run(contender: str, todo: list[Task], work: Path, disk: Path) -> dict[str, d
             "tasks": [attrs.asdict(task) for task in left],
         }
         environment = os.environ | {"HF_XET_CACHE": str(work / "xet-cache")}
-        with tempfile.TemporaryFile("w+") as said:
-            command = [sys.executable, "-m", "benchmarks.archive.measure"]
-            try:
-                done = subprocess.run(
-                    command,
-                    input=json.dumps(order),
-                    stdout=said,
-                    text=True,
-                    timeout=PATIENCE * len(left),
-                    env=environment,
-                    check=False,
-                )
-                ended = f"its process ended with {done.returncode}"
-            except subprocess.TimeoutExpired:
-                ended = "it took too long"
-            said.seek(0)
-            for line in said:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.archive.measure"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        patience = threading.Timer(PATIENCE * len(left), child.kill)
+        patience.start()
+        with child:
+            child.stdin.write(json.dumps(order))
+            child.stdin.close()
+            for line in child.stdout:
                 if line.startswith("@"):
                     one = json.loads(line[1:])
                     found[one["task"]] = one
+                    say(f"  {contender}: {one['task']} {told(one)}")
+        patience.cancel()
         for task in left:
             if task.name not in found:
-                found[task.name] = {"task": task.name, "failed": ended}
+                found[task.name] = {"task": task.name, "failed": f"its process ended with {child.returncode}"}
                 break
     return found
+
+
+def told(one: dict) -> str:
+    if "failed" in one:
+        return f"failed: {one['failed']}"
+    if "growth" in one:
+        return f"{one['growth'][-1] / 1e6:.1f} MB in the end"
+    back = one["raw"] / statistics.median(one["restore_s"]) / 1e6
+    return f"{one['raw'] / one['stored']:.3f}, back at {back:,.0f} MB/s"
 
 
 def _for(name: str, todo: list[Task]) -> list[Task]:
@@ -185,20 +203,6 @@ def _memory(home: Path) -> Path:
     return home
 
 
-def _machine() -> dict:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return {
-        "cpu": model or platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "numpy": version("numpy"),
-        "zstandard": version("zstandard"),
-        "torch": version("torch"),
-    }
-
-
 def say(what: str) -> None:
     print(f"[bench] {what}", file=sys.stderr, flush=True)
 
@@ -213,6 +217,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--only", nargs="*", help="only contenders with one of these words in their name")
     parser.add_argument("--quick", action="store_true", help="leave out the growth of the family")
+    parser.add_argument("--write", action="store_true", help="keep what is said in benchmarks/RESULTS.md")
     return parser.parse_args()
 
 

@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from benchmarks.archive import plots, results
 from benchmarks.archive.ours import sign
 from rich.console import Console
 from rich.table import Table
@@ -65,7 +66,9 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=SIZES[-1])
     parser.add_argument("--plots", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--in", dest="place", type=Path, default=Path("/dev/shm"))
+    parser.add_argument("--write", action="store_true", help="keep what is said in benchmarks/RESULTS.md")
     chosen = parser.parse_args()
+    machine = results.machine()
     place = chosen.place if chosen.place.is_dir() else None
     with tempfile.TemporaryDirectory(dir=place, prefix="emeritus-growth-") as folder:
         rows = measure(Path(folder), [size for size in SIZES if size <= chosen.most])
@@ -92,9 +95,13 @@ def main() -> None:
             f"{row['differences']:.1f}",
             f"{row['stored'] / row['models'] / 1e3:.0f}",
         )
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-    _draw(rows, chosen.plots / "catalogue.svg")
-    print(json.dumps({"growth": rows}))
+    console = Console(width=None if sys.stdout.isatty() else 140, record=True)
+    console.print(table)
+    drawn = plots.catalogue(rows, chosen.plots / "catalogue.svg")
+    last = json.dumps({"growth": rows})
+    if chosen.write:
+        results.write("growth", "make bench-archive-growth", machine, console.export_text(), [drawn])
+    print(last)
 
 
 def measure(folder: Path, sizes: list[int]) -> list[dict]:
@@ -173,12 +180,6 @@ def _model(folder: Path, number: int) -> Path:
     path = folder / "model.safetensors"
     path.write_bytes(struct.pack("<Q", len(text)) + text + values.tobytes())
     return path
-
-
-def _draw(rows: list[dict], path: Path) -> None:
-    from benchmarks.archive import plots
-
-    plots.catalogue(rows, path)
 
 
 if __name__ == "__main__":

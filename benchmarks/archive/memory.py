@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from benchmarks.archive import results
 from rich.console import Console
 from rich.table import Table
 
@@ -37,7 +38,9 @@ def main() -> None:
     parser.add_argument("--gb", type=float, default=20.0)
     parser.add_argument("--limit", type=int, default=LIMIT, help="bytes of address space")
     parser.add_argument("--step", help=argparse.SUPPRESS)
+    parser.add_argument("--write", action="store_true", help="keep what is said in benchmarks/RESULTS.md")
     chosen = parser.parse_args()
+    machine = results.machine()
     if chosen.step:
         _step(chosen.step, chosen.home, chosen.limit)
         return
@@ -84,20 +87,17 @@ def main() -> None:
             f"{one['address_space'] / 2**20:.0f} MiB",
             f"{one['stored'] / 1e6:.1f}",
         )
-    Console().print(table)
+    console = Console(width=None if sys.stdout.isatty() else 120, record=True)
+    console.print(table)
     shutil.rmtree(chosen.home)
     resident = max((one.get("resident", 0) for one in told), default=0)
     failed = [one["step"] for one in told if "failed" in one]
-    print(
-        json.dumps(
-            {
-                "memory_raw_bytes": size,
-                "memory_limit": chosen.limit,
-                "memory_peak": resident,
-                "failed": failed,
-            }
-        )
+    last = json.dumps(
+        {"memory_raw_bytes": size, "memory_limit": chosen.limit, "memory_peak": resident, "failed": failed}
     )
+    if chosen.write:
+        results.write("memory", "make bench-archive-memory", machine, console.export_text() + "\n" + last, [])
+    print(last)
     sys.exit(bool(failed))
 
 

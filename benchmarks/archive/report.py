@@ -82,7 +82,8 @@ def headline(results: Results, bounds: dict[str, float], facts: dict) -> dict:
             more[f"{short}_{task}_ratio"] = ratio(results, name, task)
             for what, word in (("restore_s", "restore"), ("store_s", "ingest")):
                 more[f"{short}_{task}_{word}_mb_s"] = speed(results, name, task, what)
-                more[f"{short}_{task}_{word}_disk_mb_s"] = speed(results, name, task, f"disk_{what}")
+                if f"disk_{what}" in results[name].get(task, {}):
+                    more[f"{short}_{task}_{word}_disk_mb_s"] = speed(results, name, task, f"disk_{what}")
         more[f"{short}_gguf_ratio"] = ratio(results, name, "gguf")
         for kind in ("bf16", "f32"):
             grown = results[name].get(f"family_{kind}", {})
@@ -155,7 +156,8 @@ def _disk(console: Console, results: Results) -> None:
     for name in filter(_is_ours, results):
         for task in TIMED:
             cells = [_whole(speed(results, name, task, f"disk_{what}")) for what in ("store_s", "restore_s")]
-            table.add_row(name, task, *cells)
+            if "disk_store_s" in results[name].get(task, {}):
+                table.add_row(name, task, *cells)
     console.print(table)
 
 
