@@ -98,7 +98,7 @@ def _kinds() -> set[str]:
     """Every string of the rooms that is written as a kind is: ``Act("noun.verb"`` and what stands for it."""
     source = "\n".join(
         path.read_text(encoding="utf-8")
-        for room in ("access", "column", "interviews", "ledger", "registry", "process")
+        for room in ("record", "access", "column", "interviews", "ledger", "registry", "process")
         for path in (ROOT / "src/emeritus" / room).glob("*.py")
     )
     written = set(re.findall(r'(?:Act|_append)\(\s*(?:log,\s*)?"([a-z_]+\.[a-z_]+)"', source))

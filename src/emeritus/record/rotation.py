@@ -15,7 +15,7 @@ from emeritus.record.keys import SigningKey, VerifyKey
 from emeritus.record.log import Log
 from emeritus.record.note import Note, sign_note
 
-KIND = "record_key.rotated"
+KINDS = frozenset({"record_key.rotated"})
 _HEAD = "emeritus key rotation v1"
 
 
@@ -52,7 +52,8 @@ def rotation(
         "reason": reason.strip(),
         "note": sign_note(_statement(old, new.verify_key, seq), *signers),
     }
-    return Act(KIND, body, by, key=f"{KIND}:{new.verify_key.key_id.hex()}:{seq}")
+    key = f"record_key.rotated:{new.verify_key.key_id.hex()}:{seq}"
+    return Act("record_key.rotated", body, by, key=key)
 
 
 def _statement(old: VerifyKey, new: VerifyKey, seq: int) -> str:
@@ -79,7 +80,7 @@ class KeyChain:
         Raises:
             IntegrityError: it is not signed by a key in force, nor is the new key one that is trusted.
         """
-        if entry.kind != KIND:
+        if entry.kind not in KINDS:
             return
         try:
             old, new = VerifyKey.parse(entry.body["old"]), VerifyKey.parse(entry.body["new"])
@@ -124,7 +125,7 @@ def first_key(log: Log) -> VerifyKey | None:
 
 def key_in_force(log: Log) -> VerifyKey | None:
     """Return the key that has to sign now, as the record says."""
-    rotated = log.entries(kinds={KIND}, newest_first=True, limit=1)
+    rotated = log.entries(kinds=KINDS, newest_first=True, limit=1)
     return VerifyKey.parse(rotated[0].body["new"]) if rotated else first_key(log)
 
 
@@ -136,6 +137,6 @@ def keys_of(log: Log, *trusted: VerifyKey) -> tuple[VerifyKey, ...]:
     """
     first = first_key(log)
     chain = KeyChain([*([first] if first else ()), *trusted])
-    for entry in log.entries(kinds={KIND}):
+    for entry in log.entries(kinds=KINDS):
         chain.take(entry)
     return chain.all

@@ -13,7 +13,7 @@ from emeritus.core.errors import IntegrityError, InvalidInput
 from emeritus.core.people import Actor
 from emeritus.process.keeping import Standing, standing
 from emeritus.record import Checkpoint, Entry, Log, merkle
-from emeritus.record.rotation import KIND, first_key
+from emeritus.record.rotation import KINDS, first_key
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.pages.text import amount
 from emeritus.web.site import tiles
@@ -83,7 +83,7 @@ def held_keys(log: Log, now: str) -> list[Held]:
     first = first_key(log)
     rotated = [
         Held(entry.body["new"], entry.seq, entry.body["reason"], not entry.body["lost"])
-        for entry in log.entries(kinds={KIND})
+        for entry in log.entries(kinds=KINDS)
     ]
     return [Held(now if first is None else str(first), 0), *rotated]
 
