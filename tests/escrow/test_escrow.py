@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bagit
 import pytest
+from attrs import evolve
 
 from emeritus.archive.escrow import TargetForeign, check
 from emeritus.core.errors import Conflict, EmeritusError, InvalidInput, NotFound, NotPermitted, Unavailable
@@ -251,6 +252,19 @@ def test_a_forger_who_signs_anew_is_found_out_by_the_key_one_knows(house):
     assert openssl(bag) == 0
     for key in (None, KEY.verify_key):
         assert not check(bag, FolderBlobs, key=key).is_sound
+
+
+def test_a_key_that_was_handed_on_is_followed(house):
+    """After a rotation the first key, which one may know for years, is enough; a stranger's is not."""
+    new = SigningKey.generate(KEY.name)
+    with house.parts.work() as work:
+        work.log.rotate(new, by=ADA, reason="yearly")
+    parts = evolve(house.parts, sign=new.sign, verify=lambda *_: True)
+    bag = make(parts, Order(("base-1",), house.folder / "bag"), new.verify_key, FolderBlobs, by=ADA).path
+    for key in (None, KEY.verify_key, new.verify_key):
+        assert check(bag, FolderBlobs, key=key).findings == ()
+    stranger = SigningKey.generate(KEY.name).verify_key
+    assert not check(bag, FolderBlobs, key=stranger).is_sound
 
 
 @pytest.mark.parametrize(
