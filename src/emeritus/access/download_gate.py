@@ -46,7 +46,7 @@ def find_weights(standing: Standing, model_id: str, *, links: Links) -> Model | 
         return Refusal(
             "weights_not_here",
             sentence,
-            f"They are stored when its retirement opens; its page says when: {page}.",
+            f"They are stored when its retirement opens, if not before; its page tells: {page}.",
             model,
             policy,
         )
