@@ -15,6 +15,7 @@ from emeritus.record.keys import SigningKey, VerifyKey
 from emeritus.record.log import Log
 from emeritus.record.note import Note, sign_note
 
+KIND = "record_key.rotated"
 KINDS = frozenset({"record_key.rotated"})
 _HEAD = "emeritus key rotation v1"
 
