@@ -29,7 +29,7 @@ _SPARE = 64 << 20
 """Bytes that stay free on the disk of an escrow, beside its own."""
 # Who asked for access is nobody's business but theirs, even where only a commitment tells of it.
 _LEFT_OUT = ("application", "grant", "member")
-_ALWAYS = frozenset(("organisation.founded", "person.added", "key.adopted", rotation.KIND))
+_ALWAYS = frozenset(("organisation.founded", "person.added", "key.adopted")) | rotation.KINDS
 _BY_DIGEST = frozenset(("protocol.adopted", "regime.adopted"))
 
 OpenFolder = Callable[[Path], Blobs]
