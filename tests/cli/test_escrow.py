@@ -36,6 +36,12 @@ def test_a_signature_and_the_key_to_check_it(kept: Shell, tmp_path: Path) -> Non
     assert "model_signing verify key" in kept.does("archive", "sign", MODEL, "--to", str(tmp_path / "signed"))
     assert (tmp_path / "signed/model.sig").read_bytes() == first
     assert kept.entries() == entries
+    kept.does("archive", "restore", MODEL, "--to", str(tmp_path / "out"), "--signed")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "model.pub.pem",
+        "model.sig",
+        "small.gguf",
+    ]
 
 
 def test_a_house_without_a_model_key_gets_one_by_upgrading(kept: Shell, tmp_path: Path) -> None:

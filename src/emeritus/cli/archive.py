@@ -175,9 +175,10 @@ def verify(home: Home, model: str, as_json: bool) -> None:
 @command.command()
 @click.argument("model")
 @click.option("--to", "target", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--signed", "signs", is_flag=True, help="Put model.sig and the key for it beside the files.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def restore(home: Home, model: str, target: Path, as_json: bool) -> None:
+def restore(home: Home, model: str, target: Path, signs: bool, as_json: bool) -> None:
     """Write MODEL's files, bit for bit, into a folder."""
     from emeritus import archive
 
@@ -187,6 +188,8 @@ def restore(home: Home, model: str, target: Path, as_json: bool) -> None:
         paths = archive.restore(
             manifest, house.parts.blobs, target, progress=functools.partial(bars.watch, "restore", model)
         )
+        if signs:
+            archive_escrow.write_signature(house, model, target)
     if as_json:
         say_json(
             [

@@ -8,9 +8,10 @@ import click
 
 from emeritus.cli.house import Home, say_json, size
 from emeritus.cli.progress import Bars
-from emeritus.core.errors import InvalidInput
+from emeritus.core.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
+    from emeritus.process.signing import Signed
     from emeritus.wiring import House
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -26,15 +27,8 @@ def sign(home: Home, model: str, target: Path, as_json: bool) -> None:
 
     FOLDER may be the one into which the model is, or was, restored.
     """
-    from emeritus.archive.signing import BESIDE
-    from emeritus.process.signing import sign_model
-
     with home.open() as house:
-        signed = sign_model(house.parts, model)
-    target.mkdir(parents=True, exist_ok=True)
-    signature, key = (target / name for name in BESIDE)
-    signature.write_bytes(signed.signature)
-    key.write_bytes(signed.key.pem)
+        signed, signature, key = write_signature(house, model, target)
     if as_json:
         told = {"model": model, "manifest": signed.manifest, "signature": signature, "key": key}
         say_json({**told, "key_sha256": signed.key.hint})
@@ -42,6 +36,25 @@ def sign(home: Home, model: str, target: Path, as_json: bool) -> None:
     click.echo(f"{signature} is the signature of {model}; {key} checks it:")
     click.echo(f"  model_signing verify key FOLDER --signature {signature} --public_key {key}")
     click.echo(f"The key stands on the record (key.adopted) as {signed.key.hint}.")
+
+
+def write_signature(house: "House", model: str, target: Path) -> "tuple[Signed, Path, Path]":
+    """Write the model signature and its key into the folder *target*; return them and where they are."""
+    from emeritus.archive.signing import BESIDE
+    from emeritus.process.signing import sign_model
+
+    signed = sign_model(house.parts, model)
+    target.mkdir(parents=True, exist_ok=True)
+    signature, key = (target / name for name in BESIDE)
+    for path in (signature, key):
+        if path.name in signed.names and path.exists():
+            raise Conflict(
+                f"{model} has a file of its own called {path.name}, and it lies in {target}.",
+                next_step="Have the signature written into another folder: emeritus archive sign --to.",
+            )
+    signature.write_bytes(signed.signature)
+    key.write_bytes(signed.key.pem)
+    return signed, signature, key
 
 
 @click.command()

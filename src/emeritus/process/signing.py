@@ -15,10 +15,11 @@ USE = "model-signing"
 
 @frozen
 class Signed:
-    """A model signature (the bytes of a ``model.sig``) and the key to check it with."""
+    """A model signature (the bytes of a ``model.sig``), the key to check it with, and the files' *names*."""
 
     model: str
     manifest: str
+    names: tuple[str, ...]
     signature: bytes
     key: ModelPublicKey
 
@@ -57,4 +58,5 @@ def sign_model(parts: Parts, model_id: str) -> Signed:
         body = {"manifest": manifest.digest, "key": key.public.hint}
         same = f"weights.signed:{model_id}:{manifest.digest}:{key.public.hint}"
         work.log.append(Act("weights.signed", body, SOFTWARE, model_id, model_id, same))
-    return Signed(model_id, manifest.digest, signing.keep(manifest, parts.blobs, key), key.public)
+    names = tuple(file.name for file in manifest.files)
+    return Signed(model_id, manifest.digest, names, signing.keep(manifest, parts.blobs, key), key.public)
