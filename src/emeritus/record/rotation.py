@@ -65,13 +65,14 @@ class KeyChain:
     """The keys of one record, in the order in which they signed.
 
     Args:
-        trusted: the keys to believe from the start: the first one, or any that was made known elsewhere.
+        trusted: the keys to believe: the first of them signs from the start; any other is one that was made
+            known elsewhere, and is believed once a rotation names it, even a rotation of a lost key.
     """
 
     def __init__(self, trusted: Iterable[VerifyKey]) -> None:
         self.trusted = tuple(trusted)
-        self.in_force = self.trusted
-        """The keys of which one has to sign checkpoints now: just one, after the first rotation."""
+        self.in_force = self.trusted[:1]
+        """The key that has to sign checkpoints now."""
         self.history: list[tuple[int, VerifyKey]] = []
         """Every rotation followed so far: the number of the entry, and the key from there on."""
 

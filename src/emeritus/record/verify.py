@@ -38,7 +38,8 @@ def verify_log(
     Args:
         rows: the logged bytes of every entry, in order.
         notes: every signed checkpoint that was ever kept, here or by anybody, in any order.
-        keys: the public keys to believe. The record's first key is enough: rotations are followed.
+        keys: the public keys to believe, the record's first key first: it is enough, since rotations are
+            followed. Further ones are those that replaced a lost key, as they were made known elsewhere.
         utterances: where the words are that entries point to; None leaves them unchecked.
         stored: the tiles that proofs are made from; None leaves them unchecked.
         progress: called with the number of entries done.
