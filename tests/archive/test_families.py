@@ -362,6 +362,25 @@ def test_archiving_again_heals_without_the_base(family, blobs, tmp_path):
     assert not verify(base.manifest, blobs).is_sound
 
 
+def test_a_lost_base_comes_back_alone(tmp_path, blobs):
+    """Whatever is near to it by then: what stands on it must not come to stand on too much."""
+    weights = base_weights()
+    second = tuned(weights, 1)
+    with Relatives(tmp_path / "index") as relatives:
+        one = archive(tmp_path, "one", weights, blobs, relatives=relatives)
+        two = archive(tmp_path, "two", second, blobs, base=one.manifest, relatives=relatives)
+        three = archive(tmp_path, "three", tuned(second, 2), blobs, base=two.manifest, relatives=relatives)
+        near = archive(tmp_path, "near", tuned(weights, 7), MemoryBlobs())
+        assert near.differences == 0
+        for below in two.manifest.bases.values():
+            del blobs.held[object_path(below)]
+        archive(tmp_path, "near", tuned(weights, 7), blobs, relatives=relatives)
+        again = archive(tmp_path, "one", weights, blobs, relatives=relatives)
+    assert (again.objects_new, again.differences) == (3, 0)
+    for stored in (one, two, three):
+        assert verify(stored.manifest, blobs).is_sound
+
+
 def test_a_base_that_lies_is_not_built_on(tmp_path, blobs):
     """A base whose frames decode, to other bytes than its name, is found out while it is used."""
     weights = base_weights(layers=1)

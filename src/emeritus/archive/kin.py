@@ -11,6 +11,7 @@ from emeritus.archive.digesting import Piece
 from emeritus.archive.errors import ObjectDamaged, ObjectMissing
 from emeritus.archive.manifest import Manifest, SpanRecipe
 from emeritus.archive.objects import StoredObject
+from emeritus.archive.parity import parity_path
 from emeritus.archive.ports import Blobs, Read
 from emeritus.archive.relatives import Relatives
 from emeritus.archive.sketches import SMALLEST, bands
@@ -18,6 +19,8 @@ from emeritus.archive.writing import can_be_base
 
 SAMPLE = 32 << 10
 _DEEPER = 0.95  # a longer chain must be worth it
+_HABITUAL = 64 << 10  # what was best for some long tensors of a kind is taken to be best for the next ones,
+_OFTEN, _AGAIN = 3, 16  # after so many in a row; every so often it is looked at again
 _FRAMES = 3  # of a base, kept between choosing, encoding and comparing
 
 
@@ -42,6 +45,7 @@ class Kin:
         self._blobs = blobs
         self._relatives = relatives
         self._profile = profile
+        self._habits: dict[tuple[object, ...], tuple[Scheme, int]] = {}
         self._declared: dict[str, SpanRecipe] = {}
         for file in base.files if base else ():
             for span in file.spans:
@@ -50,7 +54,17 @@ class Kin:
 
     def choose(self, piece: Piece, read: Read, *, alone: bool = False) -> Choice:
         """Return how to encode *piece*, whose bytes *read* gives: as a difference when samples say so."""
-        return self.choose_among(piece, read, [] if alone else self._candidates(piece, read))
+        found = [] if alone else self._candidates(piece, read)
+        if found or piece.length < _HABITUAL or piece.span.kind != "tensor":
+            return self.choose_among(piece, read, found)
+        key = (piece.span.dtype, piece.span.fields, piece.span.shape[-1:])
+        scheme, times = self._habits.get(key, (codec.RAW, 0))
+        if times < _OFTEN or times % _AGAIN == 0:
+            chosen = self.choose_among(piece, read, []).scheme
+            times = times if chosen == scheme and chosen != codec.RAW else 0
+            scheme = chosen
+        self._habits[key] = scheme, times + 1
+        return Choice(scheme)
 
     def choose_among(self, piece: Piece, read: Read, found: Sequence[StoredObject]) -> Choice:
         """Return how to encode *piece*: against one of the bases *found*, or alone."""
@@ -80,20 +94,21 @@ class Kin:
             names = self._relatives.near(found) if found else []
         else:
             names = [named] if named else []
-        chain: dict[str, StoredObject] = {}
+        if names and self._blobs.exists(parity_path(piece.blake3)):
+            return []  # it was here before, and others stand on it: it must not come to stand on more itself
+        bases: dict[str, StoredObject] = {}
         for number, name in enumerate(names):
-            stored: StoredObject | None
             try:
-                stored = StoredObject.open(self._blobs, name)
-                while stored is not None:  # of all but the nearest only what others stand on too
-                    facts = stored.facts
-                    if can_be_base(facts) and facts.blake3 != piece.blake3 and not (number and facts.depth):
-                        chain.setdefault(facts.blake3, stored)
-                    stored = stored.base
+                chain = [StoredObject.open(self._blobs, name)]
+                while (below := chain[-1].base) is not None:
+                    chain.append(below)
             except (ObjectDamaged, ObjectMissing):
                 continue  # then it is not one to build on
-        found_here = sorted(chain.values(), key=lambda stored: stored.facts.depth)
-        return [stored.keeping(_FRAMES) for stored in found_here if self._fits(piece, stored)]
+            if piece.blake3 not in {stored.facts.blake3 for stored in chain}:
+                # of all but the nearest only what others stand on too
+                bases |= {each.facts.blake3: each for each in chain if not (number and each.facts.depth)}
+        fitting = [each for each in bases.values() if can_be_base(each.facts) and self._fits(piece, each)]
+        return [each.keeping(_FRAMES) for each in sorted(fitting, key=lambda each: each.facts.depth)]
 
     def _named(self, piece: Piece) -> str | None:
         span = self._declared.get(piece.span.name)
