@@ -33,7 +33,7 @@ def ls(home: Home, as_json: bool) -> None:
 
     with home.open() as house:
         with house.works.read() as work:
-            kept = {model.id: model for model in all_models(work.log) if model.manifest}
+            kept = {model.id: model for model in all_models(work.log) if model.manifest and not model.erased}
         catalogue = Catalogue.read(house.parts.blobs)
         costs = catalogue.costs(stored_sizes(house.parts.blobs, catalogue.objects))
     found = {(cost.manifest.model, cost.manifest.digest): cost for cost in costs}

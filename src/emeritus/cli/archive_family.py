@@ -154,7 +154,9 @@ def rebase(
     with Bars() as bars, home.open() as house:
         with house.works.read() as work:
             names = (
-                [each.id for each in all_models(work.log) if each.manifest] if everything else [model or ""]
+                [each.id for each in all_models(work.log) if each.manifest and not each.erased]
+                if everything
+                else [model or ""]
             )
             manifests = {name: manifest_of(work.log, house.parts, name) for name in names}
         for name, manifest in manifests.items():

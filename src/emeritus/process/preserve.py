@@ -88,6 +88,11 @@ def _to_preserve(log: Log, model_id: str) -> Model:
             f"The weights of {model.display_name} are held elsewhere.",
             next_step="Only weights that are here can be archived; its words are kept all the same.",
         )
+    if model.erased is not None:
+        raise Conflict(
+            f"The weights of {model.display_name} were erased, on a legal ground.",
+            next_step=f"See the record: emeritus status {model_id}.",
+        )
     if model.manifest is not None:
         raise Conflict(
             f"The weights of {model.display_name} are in the archive already.",
@@ -100,11 +105,11 @@ def _base(log: Log, model: Model) -> tuple[str, str] | None:
     """Return the model that this one was made from and its manifest's digest, if it is preserved here."""
     name = model.lineage.base
     below = get_model(log, name) if name else None
-    return (below.id, below.manifest) if below is not None and below.manifest else None
+    return (below.id, below.manifest) if below is not None and below.manifest and not below.erased else None
 
 
 def _preserved(model: Model) -> tuple[str, str]:
-    if model.manifest is None:
+    if model.manifest is None or model.erased is not None:
         raise Conflict(
             f"The weights of {model.display_name} are not in the archive, so that nothing can build on them.",
             next_step=f"Archive them first: emeritus archive add PATH --model {model.id}.",
