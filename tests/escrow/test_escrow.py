@@ -126,10 +126,9 @@ def test_the_signature_of_the_model_is_for_the_tool_of_others(house, tmp_path):
     """model.sig in the bag satisfies OpenSSF Model Signing on what restore.py gives back."""
     bag = escrow(house).path
     assert alone(bag / "data/archive/restore.py", "base-1", tmp_path / "out").returncode == 0
-    (adopted,) = house.entries("key.adopted")
-    (tmp_path / "key.pem").write_text(adopted.body["public_key"])
     command = [sys.executable, "-m", "model_signing", "verify", "key", str(tmp_path / "out"), "--signature"]
-    command += [str(bag / "data/models/base-1/model.sig"), "--public_key", str(tmp_path / "key.pem")]
+    command += [str(bag / "data/models/base-1/model.sig"), "--public_key"]
+    command += [str(bag / "data/models/base-1/model.pub.pem")]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     (tmp_path / "out" / "config.json").write_bytes(b"{ }")
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1

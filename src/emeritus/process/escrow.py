@@ -130,7 +130,7 @@ def make(parts: Parts, order: Order, key: VerifyKey, open_folder: OpenFolder, *,
         },
         parts.sign,
         on=parts.clock.now().date(),
-        progress=lambda done: parts.watch(STAGE, order.target.name, done, done, "listing"),
+        progress=functools.partial(parts.watch, STAGE, order.target.name),
     )
     with parts.work() as work:
         for model in order.models:
@@ -227,8 +227,9 @@ def _documents(work: Work, order: Order, held: Sequence[_Held], bag: Bag, key: V
     for each in held:
         folder = layout.model_folder(each.model.id)
         if each.manifest is not None and each.signed is not None:
-            bag.add(f"{folder}/manifest.json", each.manifest.canonical())
-            bag.add(f"{folder}/model.sig", each.signed.signature)
+            bag.add(f"{folder}/{layout.MANIFEST}", each.manifest.canonical())
+            bag.add(f"{folder}/{layout.MODEL_SIGNATURE}", each.signed.signature)
+            bag.add(f"{folder}/{layout.MODEL_KEY}", each.signed.key.pem)
         for path, data in papers.of_model(work, get_model(work.log, each.model.id)):
             bag.add(f"{folder}/{path}", data)
         told.append(

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from emeritus.archive.drafts import Draft, disk_errors, make_folder, remove, sweep
-from emeritus.archive.ports import Bytes
+from emeritus.archive.ports import Bytes, Progress, quiet
 from emeritus.core.errors import Conflict, InvalidInput
 
 PAYLOAD = "data"
@@ -99,21 +99,21 @@ class Bag:
         sign: Callable[[bytes], bytes],
         *,
         on: date,
-        progress: Callable[[int], None] = lambda _: None,
+        progress: Progress = quiet,
     ) -> BagFacts:
         """Write the lists, *tags* (more files beside the payload) and the signature.
 
         Every payload file is read from the disk for its digest; what nobody put in is removed.
-        *progress* is told the bytes read.
         """
         files = self._payload()
+        total = sum(path.lstat().st_size for path in files)
         listed = []
         done = 0
         for path in files:
             digest, size = _digest(path)
             listed.append(f"{digest}  {path.relative_to(self.folder).as_posix()}\n")
             done += size
-            progress(done)
+            progress(done, total, "listing")
         told = {**info, "Bagging-Date": on.isoformat(), "Payload-Oxum": f"{done}.{len(files)}"}
         written = {
             "bagit.txt": DECLARATION,

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from emeritus.archive import signing
-from emeritus.archive.escrow import proofs
+from emeritus.archive.escrow import layout, proofs
 from emeritus.archive.escrow.bag import MANIFEST, PAYLOAD, SIGNATURE, TAGMANIFEST
 from emeritus.archive.escrow.layout import INDEX, KEY_PEM, essay_path, model_folder, plain_folder
 from emeritus.archive.escrow.weights import archive_folder
@@ -198,13 +198,18 @@ class _Checking:
         if not archived or archived[-1].body.get("manifest") != digest:
             self.wrong(model, "its manifest is not the one on the record")
         try:
-            data = (self.data / model_folder(model) / "manifest.json").read_bytes()
+            folder = self.data / model_folder(model)
+            data = (folder / layout.MANIFEST).read_bytes()
             manifest = Manifest.from_bytes(data)
             if manifest.digest != digest or manifest.model != model:
                 self.wrong(model, "its manifest is another one")
-            signed = (self.data / model_folder(model) / "model.sig").read_bytes()
+            signed = (folder / layout.MODEL_SIGNATURE).read_bytes()
             hint = json.loads(signed)["verificationMaterial"]["publicKey"]["hint"]
             signing.check(manifest, signed, signing.ModelPublicKey(keys[hint]))
+            if (folder / layout.MODEL_KEY).read_bytes() != keys[hint]:
+                self.wrong(
+                    f"{model_folder(model)}/{layout.MODEL_KEY}", "it is another key than that of the record"
+                )
             if form == "plain":
                 self._plain(manifest)
             else:

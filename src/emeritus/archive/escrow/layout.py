@@ -4,6 +4,9 @@ README = "README.txt"
 KEY_PEM = "organisation-key.pem"
 CHECK = "check.py"
 INDEX = "escrow.json"
+MANIFEST = "manifest.json"
+MODEL_SIGNATURE, MODEL_KEY = "model.sig", "model.pub.pem"
+"""In the folder of a model."""
 FORMAT, VERSION = "emeritus-escrow", 1
 
 

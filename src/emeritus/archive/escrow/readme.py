@@ -49,12 +49,11 @@ def _what(facts: ReadmeFacts) -> str:
     return (
         "WHAT THIS IS\n\n"
         + _prose(
-            f"This folder preserves what remains of {_count(len(facts.models), 'artificial-intelligence language model')} "
-            f"after retirement. {facts.organisation} made it on {facts.made_on}, so that it outlasts "
+            f"This folder preserves what remains of {_count(len(facts.models))} after retirement. {facts.organisation} made it on {facts.made_on}, so that it outlasts "
             f"{facts.organisation}.{whose}{demo} A language model is a computer program that writes text; all of what it "
             "learned is a large table of numbers, its weights. The folder holds those weights, the interview that was held "
-            "with the model before it was retired, what it said it would prefer and what was decided about that, what it "
-            "wrote, and the part of the organisation's public record that tells of it."
+            "with a model before it was retired (where there was one), what it said it would prefer and what was decided about "
+            "that, what it wrote, and the part of the organisation's public record that tells of it."
         )
         + f"\n\nThe models:\n\n{listed}"
     )
@@ -120,7 +119,10 @@ def _rest() -> str:
             "each public utterance with the exact prompt and settings that led to it; the file's name is the SHA-256 of its contents",
         ),
         ("data/models/MODEL/manifest.json", "the list of the weights' files, with digests"),
-        ("data/models/MODEL/model.sig", "a signature of the restored files (OpenSSF Model Signing)"),
+        (
+            "data/models/MODEL/model.sig, model.pub.pem",
+            "a signature of the restored files (OpenSSF Model Signing), and the key for it",
+        ),
         ("data/record/", "entries of the public record, with the proof that they stand in it"),
     )
     return "WHAT ELSE IS HERE\n\n" + "\n".join(
@@ -157,10 +159,13 @@ def _check(facts: ReadmeFacts) -> str:
             ),
             f"  {facts.key}\n  (name + the first 4 bytes of its digest + base64 of 01 and the 32 bytes of the key)",
             _prose(
-                "The signature of each model's restored files can be checked with the tool “model-signing” of the OpenSSF. "
-                "Its key stands in the entry “key.adopted” in data/record/entries/ (PUBLIC_KEY.pem below):"
+                "A model's restored files (in FOLDER) can be checked with the tool “model-signing” of the OpenSSF as well. The "
+                "key for it stands in the entry “key.adopted” in data/record/entries/, too:"
             ),
-            "  model_signing verify key FOLDER --signature data/models/MODEL/model.sig --public_key PUBLIC_KEY.pem",
+            (
+                "  model_signing verify key FOLDER --signature data/models/MODEL/model.sig \\\n"
+                "    --public_key data/models/MODEL/model.pub.pem"
+            ),
         )
     )
 
@@ -171,8 +176,8 @@ def _trust(facts: ReadmeFacts) -> str:
         f"It had {facts.record_size} entries when this was made. data/record/checkpoint.txt is its signed summary; "
         "data/record/entries/ holds the entries that concern these models, and data/record/proofs.json, for each, the "
         "digests that lead from it to the summary (a Merkle tree as in RFC 6962, SHA-256). So nobody could change, add or "
-        "drop an entry later without its showing. Names of private persons were never in the record: it has salted "
-        "digests in their place. Entries about who applied for access are left out here altogether."
+        "drop an entry later without its showing. The names of those who decided are in it; those of members "
+        "and applicants never were: it has salted digests in their place. Entries about who applied for access are left out here altogether."
     )
 
 
@@ -193,5 +198,6 @@ def _prose(text: str) -> str:
     return fill(text, WIDTH)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
+def _count(number: int) -> str:
+    kind = "artificial-intelligence language model"
+    return f"an {kind}" if number == 1 else f"{number} {kind}s"
