@@ -17,7 +17,9 @@ from emeritus.archive.codec import Encoding
 from emeritus.archive.drafts import Draft
 from emeritus.archive.facts import MAGIC, missing
 from emeritus.archive.objects import StoredObject
+from emeritus.archive.ports import Put
 from emeritus.core.digests import canonical
+from emeritus.store.blobs import FolderBlobs
 
 RAW = b"raw bytes of a tensor" * 10
 DIGEST = blake3(RAW).hexdigest()
@@ -121,6 +123,34 @@ def test_a_name_is_given_only_to_what_the_disk_has(tmp_path, monkeypatch):
     assert kinds == [("sync", "draft"), ("sync", "."), ("link", "deep/x"), ("sync", "deep")]
 
 
+def test_names_given_together_are_as_safe(tmp_path, monkeypatch):
+    """All bytes are synced before the first name, and each folder after its last."""
+    acts = []
+    real_sync, real_link = os.fsync, os.link
+
+    def sync(fd):
+        acts.append(("sync", str(Path(f"/proc/self/fd/{fd}").readlink())))
+        real_sync(fd)
+
+    def link(source, target, **options):
+        acts.append(("link", str(target)))
+        real_link(source, target, **options)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "link", link)
+    assert all(FolderBlobs(tmp_path).put_together([Put(f"o/{n % 3}/{n}", [b"x"]) for n in range(30)]))
+    links = [at for at, (kind, _) in enumerate(acts) if kind == "link"]
+    drafts = [at for at, (kind, path) in enumerate(acts) if kind == "sync" and path.endswith(".draft")]
+    assert len(links) == len(drafts) == 30
+    assert max(drafts) < min(links)
+    for folder in ("o/0", "o/1", "o/2"):
+        own = [at for at in links if Path(acts[at][1]).parent == tmp_path / folder]
+        assert ("sync", str(tmp_path / folder)) in acts[max(own) :]
+    above = [at for at, act in enumerate(acts) if act == ("sync", str(tmp_path / "o"))]
+    assert above
+    assert min(above) < min(links)
+
+
 def test_memory_is_bounded(tmp_path):
     """A tensor of 192 MB passes through archive and back in a fraction of that."""
     work = """
@@ -129,16 +159,20 @@ from pathlib import Path
 from emeritus.archive import ingest, inspect, restore, verify
 from emeritus.store.blobs import FolderBlobs
 folder = Path(sys.argv[1])
-size = 192 << 20
-header = json.dumps({"t": {"dtype": "BF16", "shape": [size // 2], "data_offsets": [0, size]}}).encode()
-with (folder / "m.safetensors").open("wb") as out:
-    out.write(struct.pack("<Q", len(header)) + header)
-    out.truncate(8 + len(header) + size)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 blobs = FolderBlobs(folder / "store")
-stored = ingest(inspect(folder / "m.safetensors"), "m", blobs, sign=lambda data: b"x")
-assert verify(stored.manifest, blobs).is_sound
-restore(stored.manifest, blobs, folder / "out")
+def write(name, size):
+    header = json.dumps({"t": {"dtype": "BF16", "shape": [size // 2], "data_offsets": [0, size]}}).encode()
+    with (folder / name).open("wb") as out:
+        out.write(struct.pack("<Q", len(header)) + header)
+        out.truncate(8 + len(header) + size)
+    return inspect(folder / name)
+def through(source, model):
+    stored = ingest(source, model, blobs, sign=lambda data: b"x")
+    assert verify(stored.manifest, blobs).is_sound
+    restore(stored.manifest, blobs, folder / "out")
+through(write("small.safetensors", 1 << 20), "small")  # what is loaded once is not what grows
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+through(write("m.safetensors", 192 << 20), "m")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run(
