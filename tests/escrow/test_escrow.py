@@ -12,7 +12,7 @@ import bagit
 import pytest
 from attrs import evolve
 
-from emeritus.archive.escrow import TargetForeign, check
+from emeritus.archive.escrow import Bag, TargetForeign, check
 from emeritus.core.errors import Conflict, EmeritusError, InvalidInput, NotFound, NotPermitted, Unavailable
 from emeritus.process.escrow import Order, estimate, make
 from emeritus.record import SigningKey
@@ -372,7 +372,6 @@ def test_killed_at_any_write_it_goes_on_and_one_bag_appears(house, monkeypatch):
 
 def test_killed_between_the_entry_and_its_effect(house, monkeypatch):
     """The bag that is on the record is the one that appears; no second entry is made."""
-    from emeritus.archive.escrow.bag import Bag
 
     def die(self):
         raise Killed
@@ -406,9 +405,27 @@ def test_killed_in_the_very_last_step(house, monkeypatch):
     assert check(house.folder / "bag", FolderBlobs).findings == ()
 
 
+def test_what_a_kill_leaves_half_written_is_swept(house, monkeypatch):
+    """Drafts of a writer that was killed with no time to tidy up are in no bag."""
+
+    def die(self, *_args, **_more):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bag, "seal", die)
+        with pytest.raises(Killed):
+            escrow(house)
+    staging = house.folder / ".bag.unfinished"
+    for folder in (staging, staging / "data/archive", staging / "data/models/base-1/words"):
+        (folder / ".emeritus-0123456789abcdef.draft").write_bytes(b"half")
+    (staging / "data/models/base-1/words/of-an-earlier-try.json").write_text("{}")
+    bag = escrow(house).path
+    assert check(bag, FolderBlobs, key=KEY.verify_key).findings == ()
+    assert [path for path in bag.rglob("*") if path.name.startswith(".") or "earlier" in path.name] == []
+
+
 def test_a_copy_that_was_damaged_meanwhile_is_made_anew(house, monkeypatch):
     """What an earlier try left is read back like everything else; damaged, it is refused, then copied again."""
-    from emeritus.archive.escrow.bag import Bag
 
     def die(self, *_args, **_more):
         raise Killed
