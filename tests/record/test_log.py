@@ -522,6 +522,35 @@ def test_two_writers_get_two_places(database: sa.Engine) -> None:
         assert SqlLog(connection, SettableClock(START), KEY).size() == 12 + 36
 
 
+def test_who_only_reads_sees_one_moment(database: sa.Engine) -> None:
+    """A proof and the checkpoint that it leads to are of the same log, whatever is appended in between."""
+    filled(database)
+    with transaction(database, reading=True) as reading:
+        log = SqlLog(reading, SettableClock(START), KEY)
+        size = log.checkpoint().size
+        writer = threading.Thread(target=fill_a_tile, args=(database,))
+        writer.start()
+        writer.join()
+        note = Checkpoint.open(log.signed_checkpoint(), [KEY.verify_key])
+        assert note.size == log.size() == size == 5
+        proof = merkle.inclusion(log, 2, size)
+        assert merkle.verify_inclusion(log.get(2).leaf, 2, size, proof, note.root)
+
+
+def test_a_note_that_is_none_any_more(database: sa.Engine) -> None:
+    """Damage to the newest checkpoint is named as damage, for who reads and for who would sign."""
+    filled(database)
+    unprotect(database, "checkpoint")
+    with transaction(database) as connection:
+        connection.exec_driver_sql("UPDATE checkpoint SET note = 'x' WHERE size = 5")
+    for use in (SqlLog.checkpoint, SqlLog.signed_checkpoint, lambda log: log.append(act(1))):
+        with (
+            pytest.raises(IntegrityError, match="not a signed note any more"),
+            transaction(database) as connection,
+        ):
+            use(SqlLog(connection, SettableClock(START), KEY))
+
+
 def test_a_unit_of_work_that_fails_leaves_nothing(database: sa.Engine) -> None:
     """Entry, hash, checkpoint and words are committed together or not at all."""
     with pytest.raises(RuntimeError), transaction(database) as connection:  # noqa: PT012

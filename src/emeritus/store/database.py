@@ -64,8 +64,11 @@ def transaction(engine: sa.Engine, *, reading: bool = False) -> Iterator[sa.Conn
         DatabaseUnavailable: the database does not answer, is locked for too long, or its disk is full.
         IntegrityError: its file is damaged.
     """
+    options: dict[str, Any] = {_READ: reading}
+    if reading and engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"  # one view for the whole of it, as in SQLite
     try:
-        with engine.connect().execution_options(**{_READ: reading}) as connection, connection.begin():
+        with engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
     except sa.exc.OperationalError as why:
         raise DatabaseUnavailable(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 import sqlalchemy as sa
 
 from emeritus.core.clock import Clock
-from emeritus.core.errors import IntegrityError
+from emeritus.core.errors import IntegrityError, InvalidInput
 from emeritus.core.people import Actor
 from emeritus.record import Act, Checkpoint, Entry, Finding, SigningKey, VerifyKey, rotation
 from emeritus.record.edge import Edge
@@ -112,7 +112,7 @@ class SqlLog:
         size = self._count()
         edge = SqlTiles(self._connection, size).edge()
         note = self._newest_note()
-        signed = Checkpoint.read(Note.parse(note).text) if note else None
+        signed = _read(note) if note else None
         here = (size, edge.root())
         if here != ((signed.size, signed.root) if signed else (0, EMPTY_ROOT)):
             raise IntegrityError(
@@ -225,7 +225,7 @@ class SqlLog:
         if self._sealed:
             note = self._newest_note()
             if note is not None:
-                return Checkpoint.read(Note.parse(note).text)
+                return _read(note)
         edge = Edge() if self._edge is None else self._edge
         return Checkpoint(self._signers[0].name, edge.size, edge.root())
 
@@ -242,7 +242,7 @@ class SqlLog:
 
     def _with_cosignatures(self, note: str) -> str:
         table = tables.cosignature
-        size = Checkpoint.read(Note.parse(note).text).size
+        size = _read(note).size
         lines = sa.select(table.c.line).where(table.c.size == size).order_by(table.c.witness)
         return note + "".join(f"{line}\n" for line in self._connection.execute(lines).scalars())
 
@@ -281,6 +281,16 @@ class SqlLog:
     def audit(self, witnesses: Iterable[Witness] = ()) -> Iterator[Finding]:
         """Yield every row that says something else than what was logged; `verify_log` checks the bytes."""
         return audit(self._connection, witnesses)
+
+
+def _read(note: str) -> Checkpoint:
+    try:
+        return Checkpoint.read(Note.parse(note).text)
+    except InvalidInput:
+        raise IntegrityError(
+            "A checkpoint that was kept is not a signed note any more.",
+            next_step="Run `emeritus record verify` to see which one, and restore a backup.",
+        ) from None
 
 
 def _signed_by(note: str, key: VerifyKey) -> bool:
