@@ -63,12 +63,14 @@ def stride(parts: Parts, model_id: str) -> bool:
         erased = model.erased
     if erased is None or erased.completed_at is not None:
         return False
-    _forget_copies(parts, model, erasure.survey(model_id, parts.blobs))
+    there = erasure.survey(model_id, parts.blobs)
+    _forget_copies(parts, model, there)
     for (
         opened
     ) in parts.keeping.replicas.values():  # first: while one is out of reach, the erasure is not done
         erasure.erase(model_id, opened())
     erasure.erase(model_id, parts.blobs, progress=functools.partial(_tell, parts, model_id))
+    _forget_copies(parts, model, there)  # whoever was restoring meanwhile may have left another
     if not erasure.is_gone(model_id, parts.blobs):
         return True
     with parts.work() as work:
