@@ -22,7 +22,7 @@ from emeritus.process.announce import announce
 from emeritus.process.erase import beyond_reach, consider, stride
 from emeritus.process.escrow import Order, make
 from emeritus.process.plan import plan
-from emeritus.process.preserve import manifest_of, weights_path
+from emeritus.process.preserve import manifest_of, preserve_now, weights_path
 from emeritus.process.preserve import stride as preserve
 from emeritus.process.signing import sign_model
 from emeritus.record import verify_log
@@ -348,6 +348,20 @@ def test_nobody_is_sent_to_weights_that_are_gone(house):
                 contact="a@b",
                 purpose="study",
             )
+
+
+def test_a_model_in_service_can_be_erased_too(new_house):
+    """Preserved before anybody opened its retirement: the worker still finishes what was decided."""
+    house = new_house()
+    house.add("young-1", {"model.safetensors": weights(tensors(4))})
+    preserve_now(house.parts, "young-1", by=ADA)
+    decided(house, "young-1")
+    house.software()
+    assert erasure.is_gone("young-1", house.blobs)
+    with house.parts.work() as work:
+        assert plan(work.log, "young-1", house.clock.now()).steps == ()
+    with pytest.raises(Conflict):
+        preserve_now(house.parts, "young-1", by=ADA, path=house.folder / "sources" / "young-1")
 
 
 def test_before_its_interview_too(new_house):
