@@ -71,13 +71,16 @@ def _peer(name: str, task: Task, work: Path) -> dict:
         if base is not None:
             peer.prepare(at, task.kind, base)
 
-    stored = _times(lambda: peer.store(source, at, task.kind, base), clear, once=not task.timed)
+    stored = _times("store", lambda: peer.store(source, at, task.kind, base), clear, once=not task.timed)
     size = peer.stored(at, base)
     back = _times(
-        lambda: peer.restore(at, out, task.kind, base), lambda: peers.remove(out), once=not task.timed
+        "restore",
+        lambda: peer.restore(at, out, task.kind, base),
+        lambda: peers.remove(out),
+        once=not task.timed,
     )
     _same(out, source)
-    return {"raw": source.stat().st_size, "stored": size, "store_s": stored, "restore_s": back}
+    return {"raw": source.stat().st_size, "stored": size, **stored, **back}
 
 
 def _ours(profile: str, task: Task, work: Path, order: dict) -> dict:
@@ -119,7 +122,7 @@ def _our_turn(profile: str, task: Task, source: Path, place: Path) -> dict:
             ground.copy(archive.folder)
 
     once = not task.timed
-    stored = _times(lambda: archive.add(source, "model", base), clear, once=once)
+    stored = _times("store", lambda: archive.add(source, "model", base), clear, once=once)
     size = archive.stored() - (ground.stored() if base is not None else 0)
     parity = archive.parity()
     archive.warm()
@@ -132,7 +135,7 @@ def _our_turn(profile: str, task: Task, source: Path, place: Path) -> dict:
     )
     _same(target / source.name, source)
     shutil.rmtree(place, ignore_errors=True)
-    return {"stored": size, "parity": parity, "store_s": stored, "restore_s": back}
+    return {"stored": size, "parity": parity, "checking_s": _checking(source, size), **stored, **back}
 
 
 def _warm_up(profile: str, task: Task, work: Path) -> None:
@@ -163,16 +166,34 @@ def _our_growth(archive, task: Task, *, find: bool) -> dict:
     return {"growth": sizes, "parity": parity}
 
 
-def _times(act: Callable[[], None], before: Callable[[], None], *, once: bool) -> list[float]:
+def _times(
+    what: str, act: Callable[[], None], before: Callable[[], None], *, once: bool
+) -> dict[str, list[float]]:
+    """Return the seconds that *act* took, on the clock and of the processors, by the name *what*."""
     times: list[float] = []
+    worked: list[float] = []
     while True:
         before()
-        began = time.perf_counter()
+        began, idle = time.perf_counter(), time.process_time()
         act()
         times.append(time.perf_counter() - began)
+        worked.append(time.process_time() - idle)
         enough = len(times) >= AT_LEAST and sum(times) > BUDGET
         if once or enough or times[0] > SLOW or len(times) == REPEATS:
-            return times
+            return {f"{what}_s": times, f"{what}_cpu_s": worked}
+
+
+def _checking(source: Path, stored: int) -> float:
+    """Return the seconds of one core that BLAKE3 needs for what a restore checks: the file and its stored bytes."""
+    from blake3 import blake3
+
+    data = source.read_bytes()
+    seconds = []
+    for _ in range(AT_LEAST):
+        began = time.process_time()
+        blake3(data).digest()
+        seconds.append(time.process_time() - began)
+    return min(seconds) * (1 + stored / len(data))
 
 
 def _same(path: Path, source: Path) -> None:

@@ -82,8 +82,14 @@ def headline(results: Results, bounds: dict[str, float], facts: dict) -> dict:
             more[f"{short}_{task}_ratio"] = ratio(results, name, task)
             for what, word in (("restore_s", "restore"), ("store_s", "ingest")):
                 more[f"{short}_{task}_{word}_mb_s"] = speed(results, name, task, what)
+                cpu = f"{what.removesuffix('_s')}_cpu_s"
+                more[f"{short}_{task}_{word}_mb_per_cpu_s"] = speed(results, name, task, cpu)
                 if f"disk_{what}" in results[name].get(task, {}):
                     more[f"{short}_{task}_{word}_disk_mb_s"] = speed(results, name, task, f"disk_{what}")
+            checking = results[name].get(task, {}).get("checking_s")
+            more[f"{short}_{task}_verification_share"] = _over(
+                checking, median(results[name].get(task, {}).get("restore_cpu_s"))
+            )
         more[f"{short}_gguf_ratio"] = ratio(results, name, "gguf")
         for kind in ("bf16", "f32"):
             grown = results[name].get(f"family_{kind}", {})
