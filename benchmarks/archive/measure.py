@@ -129,6 +129,7 @@ def _our_turn(profile: str, task: Task, source: Path, place: Path) -> dict:
     ((_, digest),) = held(archive.blobs, "model")
     manifest = load("model", digest, archive.blobs)
     back = _times(
+        "restore",
         lambda: archive.give_back(manifest, target),
         lambda: shutil.rmtree(target, ignore_errors=True),
         once=once,
