@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     site_url: str = Field("http://127.0.0.1:8400", description="Where the site is reached from outside.")
     record_name: str = Field("", description="The name of the record and of its key; empty: from site_url.")
     witnesses: tuple[str, ...] = Field((), description="Who cosigns checkpoints: 'NAME+ID+KEY URL' for each.")
+    timestamp_authority: str = Field("", description="Who timestamps checkpoints (RFC 3161): an address.")
+    timestamp_roots: Path | None = Field(None, description="The authority's root certificates, a PEM file.")
     engine: str = Field("llama", description="The voice adapter for weights held here.")
     engine_memory: int | None = Field(None, description="Bytes that all engines together may take.")
     engine_context: int = Field(8192, ge=512, description="Tokens of context for each answer.")

@@ -107,4 +107,20 @@ def test_witnesses_that_are_not_there(house: Shell) -> None:
     key = VerifyKey("w.example", bytes(32), b"\x04")
     settings.write_text(f"witnesses = ['{key} http://127.0.0.1:9']\n")
     ran = house(*words)
-    assert (ran.code, "does not answer" in ran.err) == (UNAVAILABLE, True)
+    assert (ran.code, "Nobody answers" in ran.err) == (UNAVAILABLE, True)
+
+
+def test_timestamps_are_off(house: Shell) -> None:
+    """Without an authority nobody is asked; with one that is named badly, or silent, nothing is kept."""
+    words = ["record", "timestamp"]
+    house.refuses(*words, code=BAD_INPUT, fault="input.invalid", says="No authority is named")
+    settings = house.home / "settings.toml"
+    settings.write_text("timestamp_authority = 'http://127.0.0.1:9/'\ntimestamp_roots = 'roots.pem'\n")
+    house.refuses(*words, code=UNAVAILABLE, fault="unavailable", says="Nobody answers at 127.0.0.1:9")
+    assert "The record holds" in house.does("record", "verify")
+    kept = house.home / "timestamps"
+    kept.mkdir()
+    (kept / "4").write_text("a checkpoint that was replaced")
+    (kept / "4.tsr").write_bytes(b"nothing")
+    (house.home / "roots.pem").write_text("nothing")
+    house.refuses("record", "verify", code=BAD_INPUT, fault="input.invalid", says="holds no certificates")

@@ -241,7 +241,7 @@ def test_over_real_http() -> None:
         server.shutdown()
         thread.join()
         server.server_close()
-    with pytest.raises(Unavailable, match="does not answer"):
+    with pytest.raises(Unavailable, match="Nobody answers"):
         ask(house.work, house.work, here, http_post)
 
 

@@ -1,6 +1,7 @@
 """`emeritus record`: read and verify the public record."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +10,10 @@ from emeritus.core.errors import EmeritusError, IntegrityError, InvalidInput, No
 from emeritus.record import verify_log
 from emeritus.record.rotation import first_key
 from emeritus.record.witness import Witness, ask, http_post
+
+if TYPE_CHECKING:
+    from emeritus.settings import Settings
+    from emeritus.store.timestamps import Authority
 
 
 @click.group()
@@ -26,8 +31,13 @@ def command() -> None:
 @click.pass_obj
 def verify(home: Home, remembered: tuple[Path, ...]) -> None:
     """Replay the whole record: every entry, tile, signed checkpoint and row, and the words they point to."""
+    from emeritus.store.timestamps import Timestamps
+
     kept = [path.read_text(encoding="utf-8", errors="replace") for path in remembered]
     with home.open() as house, house.works.read() as work:
+        authority = _authority(house.settings)
+        stamps = Timestamps(house.settings.home / "timestamps") if authority else None
+        kept += stamps.notes() if stamps else ()
         first = first_key(work.log)
         findings = [
             *verify_log(
@@ -38,6 +48,7 @@ def verify(home: Home, remembered: tuple[Path, ...]) -> None:
                 stored=work.log,
             ),
             *work.log.audit([Witness.parse(text) for text in house.settings.witnesses]),
+            *(stamps.audit(authority) if stamps and authority else ()),
         ]
         checkpoint = work.log.checkpoint()
     if findings:
@@ -96,6 +107,34 @@ def witness(home: Home) -> None:
                 faults.append(why)
     if faults:
         raise max(faults, key=lambda why: isinstance(why, IntegrityError))
+
+
+@command.command()
+@click.pass_obj
+def timestamp(home: Home) -> None:
+    """Have the authority of the settings timestamp the newest checkpoint (RFC 3161)."""
+    from emeritus.store.timestamps import Timestamps
+
+    with home.open() as house:
+        authority = _authority(house.settings)
+        if authority is None:
+            raise InvalidInput(
+                "No authority is named in the settings.",
+                next_step="Add timestamp_authority (an address) and timestamp_roots (a PEM file) to settings.toml.",
+            )
+        stamps = Timestamps(house.settings.home / "timestamps")
+        with house.works.read() as work:
+            note = work.log.signed_checkpoint()
+        at = stamps.ask(note, authority, http_post)
+    click.echo(f"There at {at:%Y-%m-%d %H:%M:%S} UTC, says {authority.url}.")
+
+
+def _authority(settings: "Settings") -> "Authority | None":
+    from emeritus.store.timestamps import Authority
+
+    if settings.timestamp_authority and settings.timestamp_roots:
+        return Authority(settings.timestamp_authority, settings.home / settings.timestamp_roots)
+    return None
 
 
 @command.command()

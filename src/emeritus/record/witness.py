@@ -194,9 +194,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def http_post(url: str, body: bytes) -> Answer:
-    """POST *body*. Raises Unavailable when nobody answers in time."""
-    request = urllib.request.Request(url, body, {"content-type": "text/plain; charset=utf-8"})  # noqa: S310
+def http_post(url: str, body: bytes, content_type: str = "text/plain; charset=utf-8") -> Answer:
+    """POST *body*, and follow no redirect. Raises Unavailable when nobody answers in time."""
+    request = urllib.request.Request(url, body, {"content-type": content_type})  # noqa: S310
     opener = urllib.request.build_opener(_NoRedirect)
     try:
         with opener.open(request, timeout=TIMEOUT) as answer:
@@ -206,6 +206,6 @@ def http_post(url: str, body: bytes) -> Answer:
             return Answer(refused.code, refused.headers.get("content-type", ""), refused.read(MAX_ANSWER))
     except (OSError, ValueError) as why:
         raise Unavailable(
-            f"The witness at {urlsplit(url).netloc} does not answer: {why}.",
+            f"Nobody answers at {urlsplit(url).netloc}: {why}.",
             next_step="Try again later; the checkpoint is signed and served all the same.",
         ) from None
