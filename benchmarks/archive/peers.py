@@ -143,6 +143,8 @@ class ZipNNDelta(ZipNN):
     says = "XOR, then zipnn"
 
     def pack(self, raw: bytes, kind: str, base: bytes | None) -> bytes:
+        if base is None:  # the family's base
+            return super().pack(raw, kind, base)
         codec = self.codec(kind, delta_compressed_type="byte")
         return codec.compress(bytearray(raw), delta_second_data=bytearray(base))
 
