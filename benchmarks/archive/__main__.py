@@ -74,7 +74,7 @@ def main() -> None:
                 )
     for absent in missing:
         console.print(f"{absent} is not installed and was not measured.", style="red", highlight=False)
-    drawn = plots.draw(results, chosen.plots, {"bf16": facts["raw_bf16"], "f32": facts["raw_f32"]})
+    drawn = plots.draw(results, allowed, chosen.plots, {"bf16": facts["raw_bf16"], "f32": facts["raw_f32"]})
     last = json.dumps(report.headline(results, allowed, facts))
     if chosen.write:
         said = console.export_text() + "\n" + last

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from benchmarks.archive.report import Results, ratio, speed
 from matplotlib import pyplot as plt
+from matplotlib import ticker
 
 OURS = {"emeritus dense": "#b3261e", "emeritus fast": "#e07a3f"}
 OTHERS = "#8a8f98"
+SPEEDS = (20, 50, 100, 200, 500, 1000, 2000, 5000)
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 
 plt.switch_backend("svg")
@@ -24,11 +26,11 @@ plt.rcParams.update(
 )
 
 
-def draw(results: Results, folder: Path, raw: dict[str, int]) -> list[Path]:
+def draw(results: Results, bounds: dict[str, float], folder: Path, raw: dict[str, int]) -> list[Path]:
     """Draw the growth of the family and the ratios against speeds into *folder*; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = [growth(results, folder / f"family-{kind}.svg", kind, raw[kind]) for kind in ("bf16", "f32")]
-    drawn.append(frontier(results, folder / "ratio-and-speed.svg"))
+    drawn.append(frontier(results, bounds, folder / "ratio-and-speed.svg"))
     return [path for path in drawn if path is not None]
 
 
@@ -68,7 +70,7 @@ def growth(results: Results, path: Path, kind: str, raw: int) -> Path | None:
     return _save(figure, path)
 
 
-def frontier(results: Results, path: Path) -> Path:
+def frontier(results: Results, bounds: dict[str, float], path: Path) -> Path:
     """Draw ratio against restore speed, alone and as a difference."""
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
     for axes, task, title in zip(
@@ -87,6 +89,21 @@ def frontier(results: Results, path: Path) -> Path:
                 name, (how_fast, how_small), xytext=(5, 4), textcoords="offset points", color=color, size=8
             )
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(ticker.FixedLocator(SPEEDS))
+        axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+        axes.xaxis.set_minor_locator(ticker.NullLocator())
+        if allowed := bounds.get(task):
+            axes.axhline(allowed, color="#9a9a9a", linestyle=":", zorder=1)
+            axes.annotate(
+                "entropy, order 0",
+                (0.99, allowed),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="right",
+                color="#9a9a9a",
+                size=8,
+            )
         axes.set_xlabel("restored, MB/s on 2 threads")
         axes.set_ylabel("raw bytes over stored bytes")
         axes.margins(0.16, 0.1)
@@ -96,18 +113,26 @@ def frontier(results: Results, path: Path) -> Path:
 
 def _label_ends(axes, ends: list[tuple[float, str, str]], count: int) -> None:
     """Write each line's name beside its end, moved apart where they would overlap."""
-    least = max(value for value, _, _ in ends) / 26
+    least = max(value for value, _, _ in ends) / 28
     above = -least
     for value, name, color in sorted(ends):
         above = max(value, above + least)
         axes.annotate(
             name,
             (count, value),
-            xytext=(count + 0.12, above),
+            xytext=(count + count / 22, above),
             color=color,
             va="center",
             size=8.5,
             annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": color,
+                "linewidth": 0.5,
+                "shrinkA": 0,
+                "shrinkB": 3,
+                "relpos": (0, 0.5),
+            },
         )
 
 
