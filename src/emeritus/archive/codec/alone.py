@@ -44,10 +44,9 @@ def _plan(words: Array, block: int, blocks: Array, zeros: Array, *, told: bool) 
     for zero in np.unique(zeros[zeros != SAME]):
         members = np.flatnonzero(zeros == zero)
         bits, tokens = _partition(counts[members].sum(0), max(0, 8 * width - fine - int(zero)))
-        tallies = np.zeros((members.size, bits.size), np.int64)
-        for at, member in enumerate(members):
-            tallies[at] = np.bincount(tokens, counts[member], bits.size)
-        mine, sums = gather(tallies)
+        firsts = np.flatnonzero(np.diff(tokens, prepend=-1))
+        tallies = np.add.reduceat(counts[members], firsts, axis=1)
+        mine, sums = gather(tallies, ordered=told)
         whole = sums.sum(0, keepdims=True)
         told_bits = float(bits_of(np.bincount(mine, often[members]))) if told else 0.0
         if bits_of(sums).sum() + told_bits >= bits_of(whole).sum():

@@ -7,13 +7,14 @@ from attrs import evolve
 from emeritus.archive.codec import alone, difference, numbers
 from emeritus.archive.codec.arrays import WORDS
 from emeritus.archive.codec.fields import NO_HINT
-from emeritus.archive.codec.frames import FRAME, encode
+from emeritus.archive.codec.frames import FRAME, REPEATING, SHORT, encode
 from emeritus.archive.codec.schemes import RAW, ZSTD, Encoding, Profile, Scheme
 from emeritus.archive.containers.layout import Span
 from emeritus.archive.ports import Bytes
 
 SAMPLE = 32 << 10
 _KEEP = 0.995  # an encoding that saves less than this costs more time than it is worth
+_ENOUGH = 64 << 10
 _LONGEST_ROW = 64 << 10
 
 
@@ -59,13 +60,16 @@ def choose(
     samples were taken (empty where it has ended). With them the scheme may be a difference
     (`Scheme.needs_base`); it is only when that is smaller. `Scheme.share` tells how small.
     """
+    samples, base_samples = _trimmed(samples, base_samples, unit(span))
     raw = b"".join(samples)
     if not raw:
         return RAW
     best, least = RAW, len(raw) * _KEEP
+    if len(raw) < SHORT:
+        base_samples = None
     for scheme in candidates(span, profile):
         if scheme.encoding is not Encoding.RAW:
-            size = estimate(scheme, raw)
+            size = min(estimate(scheme, raw), _parted(scheme, samples))
             if size < least:
                 best, least = scheme, size
     alone_is = evolve(best, share=least / len(raw) if best is not RAW else 1.0)
@@ -80,10 +84,29 @@ def choose(
     return evolve(scheme, share=size / len(raw)) if size < least else alone_is
 
 
+def _trimmed(
+    samples: Sequence[Bytes], base_samples: Sequence[Bytes] | None, size: int
+) -> tuple[Sequence[Bytes], Sequence[Bytes] | None]:
+    """Return no more of each sample than is needed to choose, in whole multiples of *size*."""
+    longest = max(1, -(-_ENOUGH // (len(samples) * size) if samples else 1)) * size
+    return [each[:longest] for each in samples], base_samples and [each[:longest] for each in base_samples]
+
+
+def _parted(scheme: Scheme, samples: Sequence[Bytes]) -> float:
+    """Return what *samples* take when each is written by *scheme* or by zstd, as frames may be."""
+    if scheme.encoding not in REPEATING or len(samples) < 2:
+        return float("inf")
+    packed = [len(encode(ZSTD, sample)[1]) for sample in samples]
+    kept = [sample for sample, size in zip(samples, packed, strict=True) if size > 0.7 * len(sample)]
+    if len(kept) == len(samples) or not kept:
+        return float("inf")
+    return estimate(scheme, b"".join(kept)) + sum(packed) - sum(len(encode(ZSTD, each)[1]) for each in kept)
+
+
 def estimate(scheme: Scheme, raw: Bytes, base: Bytes | None = None) -> float:
     """Return about how many bytes *raw* takes when it is written by *scheme*."""
     width = scheme.stride
-    if scheme.encoding not in {Encoding.NUMBERS, Encoding.DIFFERENCE} or len(raw) < width:
+    if scheme.encoding not in {Encoding.NUMBERS, Encoding.DIFFERENCE} or len(raw) < SHORT:
         return len(encode(scheme, raw)[1])
     words = numbers.words(raw, width)
     if scheme.encoding is Encoding.NUMBERS:

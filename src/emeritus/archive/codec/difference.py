@@ -80,7 +80,8 @@ def _kinds(survey: Array, block: int, count: int, width: int, zeros: int) -> Arr
     mean = lengths / sizes
     level = np.where(mean > 2, mean, 2 + np.log2(np.maximum(mean, 1e-3) / 2))
     moved = changed > 0
-    highest = float(np.quantile(level[moved], 0.9)) if moved.any() else 0.0
+    ordered = np.sort(level[moved])
+    highest = float(ordered[ordered.size * 9 // 10]) if ordered.size else 0.0
     kinds = np.clip(np.rint(level - highest) + _LEVELS, 1, _LEVELS).astype(np.int64)
     if width >= 4 and not zeros:
         calm = (squares / sizes - mean * mean < _CALM) & (mean > 1) & (changed * 8 > sizes * 7)

@@ -10,7 +10,7 @@ import numpy as np
 
 from emeritus.archive.codec import numbers
 from emeritus.archive.codec.arrays import Array
-from emeritus.archive.codec.packing import pack, unpack
+from emeritus.archive.codec.packing import pack, repeats, unpack
 from emeritus.archive.codec.schemes import Undecodable
 from emeritus.archive.ports import Bytes
 
@@ -29,15 +29,15 @@ def encode(raw: Bytes, fields: tuple[int, ...], hints: tuple[int, ...]) -> bytes
     planes = split(data, fields)
     table, kept = [_COUNT.pack(len(fields))], []
     for plane, width, hint in zip(planes, fields, hints, strict=True):
-        kind, payload = _RAW, plane.tobytes()
-        least = len(payload) * _KEEP
-        tries = [(_ZSTD, pack(payload, plane=True))]
-        tries.append(
-            (_NUMBERS, numbers.encode(payload, 1, width, hints=None if hint == NO_HINT else planes[hint]))
-        )
-        for each, packed in tries:
-            if len(packed) < least:
-                kind, payload, least = each, packed, len(packed)
+        whole = plane.tobytes()
+        told = None if hint == NO_HINT else planes[hint]
+        kind, payload = _NUMBERS, numbers.encode(whole, 1, width, hints=told)
+        if repeats(whole, len(payload) / max(1, len(whole))):
+            kind, payload = min(
+                (kind, payload), (_ZSTD, pack(whole, plane=True)), key=lambda done: len(done[1])
+            )
+        if len(payload) >= len(whole) * _KEEP:
+            kind, payload = _RAW, whole
         table.append(_FIELD.pack(kind, hint if kind == _NUMBERS else NO_HINT, width, len(payload)))
         kept.append(payload)
     return b"".join([*table, *kept, data[count * stride :].tobytes()])

@@ -3,13 +3,16 @@
 import numpy as np
 
 from emeritus.archive.codec import fields, numbers, planes
-from emeritus.archive.codec.packing import pack, unpack
+from emeritus.archive.codec.packing import pack, repeats, unpack
 from emeritus.archive.codec.schemes import RAW, Encoding, Scheme, Undecodable
 from emeritus.archive.ports import Bytes
 
 FRAME = 2 << 20
 MAX_FRAME = 4 << 20
-_SHORT = 2 << 10  # what is shorter is not worth a model
+SHORT = 2 << 10
+"""What is shorter is not worth a model."""
+REPEATING = {Encoding.NUMBERS, Encoding.FIELDS}
+"""Encodings that do not see when whole rows repeat, as those of unused words do."""
 _SURE = 0.5  # a difference that leaves less than this needs no comparison
 
 
@@ -24,7 +27,7 @@ def encode(scheme: Scheme, raw: Bytes, base: Bytes | None = None) -> tuple[Encod
     A difference is written against *base*; where *base* is None or alone is smaller, alone.
     """
     if scheme.needs_base:
-        if base is None or len(base) == 0 or len(raw) < _SHORT:
+        if base is None or len(base) == 0 or len(raw) < SHORT:
             return encode(scheme.alone or RAW, raw)
         payload = numbers.encode(raw, scheme.stride, scheme.row, base)
         if len(payload) < len(raw) * _SURE:
@@ -33,6 +36,10 @@ def encode(scheme: Scheme, raw: Bytes, base: Bytes | None = None) -> tuple[Encod
             (scheme.encoding, payload), encode(scheme.alone or RAW, raw), key=lambda done: len(done[1])
         )
     encoding, payload = _alone(scheme, raw)
+    if encoding in REPEATING and repeats(raw, len(payload) / len(raw)):
+        encoding, payload = min(
+            (encoding, payload), (Encoding.ZSTD, pack(raw)), key=lambda done: len(done[1])
+        )
     return (encoding, payload) if len(payload) < len(raw) else (Encoding.RAW, bytes(raw))
 
 
@@ -40,7 +47,7 @@ def _alone(scheme: Scheme, raw: Bytes) -> tuple[Encoding, bytes]:
     encoding = scheme.encoding
     if encoding is Encoding.RAW or len(raw) < max(1, scheme.stride):
         return Encoding.RAW, bytes(raw)
-    if encoding in {Encoding.NUMBERS, Encoding.FIELDS} and len(raw) < _SHORT:
+    if encoding in {Encoding.NUMBERS, Encoding.FIELDS} and len(raw) < SHORT:
         rotates = encoding is Encoding.NUMBERS and scheme.stride in planes.ROTATED
         encoding = Encoding.ROTATED_PLANES if rotates else Encoding.PLANES
     match encoding:

@@ -7,6 +7,7 @@ import zstandard
 from emeritus.archive.codec.schemes import Undecodable
 from emeritus.archive.ports import Bytes
 
+_LOOK = 32 << 10
 _contexts = threading.local()
 
 
@@ -21,6 +22,12 @@ def pack(data: Bytes, *, plane: bool = False, level: int = 1) -> bytes:
         _contexts.plane = zstandard.ZstdCompressor(compression_params=numbers)
     packed: bytes = (_contexts.plane if plane else _contexts.text).compress(data)
     return packed
+
+
+def repeats(data: Bytes, share: float) -> bool:
+    """Tell by a look at the middle whether *data* repeats itself so that zstd may leave less than *share*."""
+    middle = memoryview(data)[(len(data) - _LOOK) // 2 :][:_LOOK] if len(data) > _LOOK else data
+    return len(pack(middle)) < share * len(middle)
 
 
 def unpack(data: Bytes, length: int) -> bytes:

@@ -42,42 +42,65 @@ def bits_of(counts: Array) -> Array:
     return told
 
 
-def gather(counts: Array) -> tuple[Array, Array]:
+def gather(counts: Array, *, ordered: bool = True) -> tuple[Array, Array]:
     """Share contexts between the rows of *counts* (how often each token was in it) that are alike.
 
-    Returns each row's context (0 for rows without any) and the counts of each context.
+    *ordered*: what is alike has a like mean; otherwise any two rows may be. Returns each row's context (0 for
+    rows without any) and the counts of each context.
     """
     total = counts.sum(1)
     used = np.flatnonzero(total)
     if used.size == 0:
         return np.zeros(len(counts), np.int64), counts[:0]
-    mean = (counts[used] @ np.arange(counts.shape[1])) / total[used]
-    keys = np.rint(np.log2(mean + 0.01) * _FINENESS).astype(np.int64)
+    if ordered:
+        mean = (counts[used].astype(np.float64) @ np.arange(counts.shape[1], dtype=np.float64)) / total[used]
+        keys = np.rint(np.log2(mean + 0.01) * _FINENESS).astype(np.int64)
+    else:
+        keys = np.minimum(np.argsort(np.argsort(-total[used], kind="stable"), kind="stable"), _MOST)
     found, group = np.unique(keys, return_inverse=True)
-    sums = np.zeros((found.size, counts.shape[1]), np.int64)
-    np.add.at(sums, group, counts[used])
-    rows = list(sums)
-    costs = list(bits_of(sums))
-    members = [[each] for each in range(found.size)]
-    gains = [
-        costs[at] + costs[at + 1] - float(bits_of(rows[at] + rows[at + 1])) for at in range(len(rows) - 1)
-    ]
-    while gains and (max(gains) > 0 or len(rows) > _MOST):
-        at = int(np.argmax(gains))
-        rows[at : at + 2] = [rows[at] + rows[at + 1]]
-        costs[at : at + 2] = [float(bits_of(rows[at]))]
-        members[at : at + 2] = [members[at] + members[at + 1]]
-        del gains[at]
-        for near in (at - 1, at):
-            if 0 <= near < len(rows) - 1:
-                both = float(bits_of(rows[near] + rows[near + 1]))
-                gains[near] = costs[near] + costs[near + 1] - both
-    context = np.zeros(found.size, np.int64)
-    for number, groups in enumerate(members):
-        context[groups] = number
+    sums = _sums(counts[used], group)
+    context = _shared(sums, ordered=ordered)
+    merged = _sums(sums, context)
     chosen = np.zeros(len(counts), np.int64)
     chosen[used] = context[group]
-    return chosen, np.array(rows)
+    return chosen, merged
+
+
+def _sums(rows: Array, group: Array) -> Array:
+    """Add up the rows of each group."""
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    return np.add.reduceat(rows[order], starts, axis=0)
+
+
+def _shared(sums: Array, *, ordered: bool) -> Array:
+    """Join rows, two at a time, while that saves bits or there are too many; return each one's context."""
+    rows, costs = sums.copy(), bits_of(sums)
+    context = np.arange(len(sums))
+    alive = np.ones(len(sums), np.bool_)
+    gains = np.full((len(sums), len(sums)), -np.inf)  # of joining a row with a later one
+
+    def compare(one: Array, other: Array) -> None:
+        gains[one, other] = costs[one] + costs[other] - bits_of(rows[one] + rows[other])
+
+    here = np.arange(len(sums))
+    compare(*((here[:-1], here[1:]) if ordered else np.triu_indices(len(sums), 1)))
+    while alive.sum() > 1:
+        first, second = np.unravel_index(int(gains.argmax()), gains.shape)
+        if gains[first, second] <= 0 and alive.sum() <= _MOST:
+            break
+        rows[first] += rows[second]
+        costs[first] = bits_of(rows[first])
+        context[context == second] = first
+        alive[second] = False
+        gains[second], gains[:, second] = -np.inf, -np.inf
+        others = here[alive & (here != first)]
+        if ordered:
+            before, after = others[others < first][-1:], others[others > first][:1]
+            others = np.concatenate([before, after])
+        compare(np.minimum(others, first), np.maximum(others, first))
+    found: Array = np.unique(context, return_inverse=True)[1]
+    return found
 
 
 def contexts_of(counts: Array, partition: int, tokens: int) -> list[Context]:
@@ -87,4 +110,5 @@ def contexts_of(counts: Array, partition: int, tokens: int) -> list[Context]:
 
 def index_of(contexts: Array, tokens: Array) -> Array:
     """Return where a token of a context stands in the tables."""
-    return (contexts * TOKENS + tokens).astype(np.uint16)
+    place: Array = contexts.astype(np.uint16) * np.uint16(TOKENS) + tokens.astype(np.uint16)
+    return place
