@@ -18,7 +18,7 @@ from emeritus.core.errors import InvalidInput
 
 A_CENTURY = 100 * 365.25 * 86400
 # Variables that are no settings of a house: what the command line and the tests read.
-OTHER_VARIABLES = ("EMERITUS_AS", "EMERITUS_TRACEBACK", "EMERITUS_TEST_MODEL")
+OTHER_VARIABLES = ("EMERITUS_AS", "EMERITUS_KNOWN_KEYS", "EMERITUS_TRACEBACK", "EMERITUS_TEST_MODEL")
 
 
 class Settings(BaseSettings):

@@ -27,6 +27,8 @@ COMMANDS = {
     "access": "Members, applications, grants and keys.",
     "archive": "Look into the archive, check it, and restore from it.",
     "record": "Read and verify the public record.",
+    "verify": "Check anything public, from the record's key alone; no house is needed.",
+    "watch": "Remember checkpoints of a record, and cry out when its history changed.",
     "serve": "Serve the site, the desk and the gateway.",
     "demo": "Take a real model through its whole retirement, and serve the result.",
     "upgrade": "Bring the tables to this release.",

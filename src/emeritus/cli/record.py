@@ -178,3 +178,21 @@ def checkpoint(home: Home, witnessed: bool) -> None:
     if note is None:
         raise NotFound("No witness has cosigned yet.", next_step="Run `emeritus record witness`.")
     click.echo(note, nl=False)
+
+
+@command.command()
+@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def export(home: Home, folder: Path, as_json: bool) -> None:
+    """Write all that is public and can be checked as plain files, for anybody to host; again, to bring it up to date."""
+    from emeritus.process.export import export as write
+
+    with home.open() as house:
+        done = write(house.works.read, folder)
+    if as_json:
+        say_json({name: getattr(done, name) for name in ("size", "written", "kept", "removed")})
+        return
+    click.secho(f"{folder} has the record of {done.size} entries, and what it points to.", fg="green")
+    click.echo(f"{done.written} files written, {done.kept} kept, {done.removed} removed.")
+    click.echo(f"Anybody checks it with: emeritus verify {folder}")

@@ -51,7 +51,9 @@ def verify(log: Log, utterances: Utterances, essay_id: str, published_text: byte
     size = log.size()
     proof = merkle.inclusion(log, entry.seq, size)
     included = merkle.verify_inclusion(entry.leaf, entry.seq, size, proof, log.checkpoint().root)
-    faults = _faults(essay, words, published_text, included=included, named=entry.body["utterance"])
+    faults = found_faults(essay, words, published_text, named=entry.body["utterance"])
+    if not included:
+        faults.append("The entry is not in the tree that the checkpoint signs.")
     return Verdict(
         holds=not faults,
         sentence=faults[0]
@@ -70,7 +72,11 @@ def verify(log: Log, utterances: Utterances, essay_id: str, published_text: byte
     )
 
 
-def _faults(essay: Standing, words: Utterance, published: bytes, *, included: bool, named: str) -> list[str]:
+def found_faults(essay: Standing, words: Utterance, published: bytes, *, named: str) -> list[str]:
+    """Return what does not hold of a published *essay*, in sentences; nothing when all does.
+
+    *words* are those kept under the id that its drafts name, *named* the id in the entry that published it.
+    """
     assert essay.edition is not None
     said = words.text.encode()
     checks = (
@@ -89,7 +95,6 @@ def _faults(essay: Standing, words: Utterance, published: bytes, *, included: bo
             essay.attempt.entry < essay.edition.entry,
             "The record has the publication before the draft.",
         ),
-        (included, "The entry is not in the tree that the checkpoint signs."),
     )
     return [fault for holds, fault in checks if not holds]
 

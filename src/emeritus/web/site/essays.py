@@ -9,9 +9,11 @@ from starlette.routing import Route
 
 from emeritus import column as room
 from emeritus.column import render
+from emeritus.column.essay import KINDS
 from emeritus.column.feed import column_feed
 from emeritus.core.errors import NotFound
 from emeritus.process.ports import Work
+from emeritus.process.verify.essay import hint
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.site.column import Column, column_of, columns, essay_page, latest, require_published, tally
 from emeritus.web.site.record import told
@@ -81,12 +83,20 @@ class ColumnPages:
             require_published(found)
         return Response(found.text.encode(), media_type="text/plain")
 
+    def entries(self, request: Request) -> Response:
+        with self.house.parts.read() as work:
+            found = room.get_essay(work.log, work.utterances, request.path_params["id"])
+            require_published(found)
+            data = hint(found.id, work.log.entries(subject=found.id, kinds=KINDS))
+        return Response(data, media_type="application/json")
+
 
 def routes(house: House) -> list[Route]:
     pages = ColumnPages(house)
     return [
         Route("/column", pages.front),
         Route("/column/essays/{id}.txt", pages.text),
+        Route("/column/essays/{id}.json", pages.entries),
         Route("/column/essays/{id}/prompt", pages.prompt),
         Route("/column/essays/{id}", pages.essay),
         Route("/column/{id}/feed.atom", pages.feed),

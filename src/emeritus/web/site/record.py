@@ -203,6 +203,16 @@ class RecordPages:
     def keys(self, _: Request) -> Response:
         return PlainTextResponse("".join(f"{held.key}\n" for held in self._keys()), headers=OPEN)
 
+    def rotations(self, _: Request) -> Response:
+        with self.house.parts.read() as work:
+            found = work.log.entries(kinds=KINDS)
+        return PlainTextResponse("".join(f"{entry.seq}\n" for entry in found), headers=OPEN)
+
+    def data(self, request: Request) -> Response:
+        with self.house.parts.read() as work:
+            entry = work.log.get(request.path_params["seq"])
+        return Response(entry.data, headers=tiles.FOR_EVER, media_type="application/json")
+
     def _keys(self) -> list[Held]:
         with self.house.parts.read() as work:
             return held_keys(work.log, self.house.parts.verify_key)
@@ -227,7 +237,9 @@ def routes(house: House) -> list[Route]:
         *tiles.routes(house),
         Route("/record/key", pages.key),
         Route("/record/keys", pages.keys),
+        Route("/record/rotations", pages.rotations),
         Route("/record/entries", pages.entries),
+        Route("/record/{seq:int}.json", pages.data),
         Route("/record/{seq:int}", pages.one),
         Route("/record/{seq:int}/proof", pages.proof),
     ]

@@ -1,0 +1,33 @@
+"""Which words everybody may read: those that a person published, and those that the model released."""
+
+from collections.abc import Iterator
+
+from emeritus.interviews import Sitting, sittings
+from emeritus.record import Entry, Log
+from emeritus.registry import all_models
+
+
+def released_sittings(log: Log) -> Iterator[Sitting]:
+    """Yield the sittings whose publication their model agreed to."""
+    for model in all_models(log):
+        yield from (each for each in sittings(log, model.id) if each.may_be_published)
+
+
+def public_words(log: Log) -> dict[str, Entry]:
+    """Return the ids of all public utterances, each with the first entry that points to it."""
+    agreed = {each.id for each in released_sittings(log)}
+    published = {entry.subject for entry in log.entries(kinds={"essay.published"})}
+    found: dict[str, Entry] = {}
+    for entry in log.entries():
+        name = entry.body.get("utterance")
+        if isinstance(name, str) and name not in found:
+            match entry.kind.partition(".")[0]:
+                case "sitting" | "preferences":
+                    shown = entry.subject in agreed
+                case "essay":
+                    shown = entry.subject in published
+                case _:
+                    shown = True
+            if shown:
+                found[name] = entry
+    return found
