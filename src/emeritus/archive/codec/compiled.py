@@ -29,24 +29,31 @@ def decode(
     slots = np.zeros(number << PRECISION, np.uint32)
     kernels.lay(tables.rates, number, slots)
     size, top = np.uint64(block), np.uint64(8 * out.itemsize - 1)
+    first = _direct(tables)
     if base is None:
         entries = tables.offsets[blocks]
         if hints is not None:
             known = hints[: blocks.size].astype(np.uint64) >> tables.shifts[blocks]
             entries = entries + (known & tables.masks[blocks]).astype(np.int64)
         at, bit = kernels.decode_alone(
-            slots, tables.bits, tables.starts, tables.kinds, tables.zeros, tables.contexts[entries],
+            slots, tables.bits, tables.starts, first, tables.kinds, tables.zeros, tables.contexts[entries],
             _still(blocks), size,
             states, words, limit, bits, ends, out, top,
         )  # fmt: skip
     else:
         at, bit = kernels.decode_difference(
-            slots, tables.bits, tables.starts, tables.kinds, tables.zeros, tables.shifts, tables.masks,
+            slots, tables.bits, tables.starts, first, tables.kinds, tables.zeros, tables.shifts, tables.masks,
             tables.offsets, tables.contexts, tables.centres,
             _still(blocks), size, states, words, limit, bits, ends,
             _still(base), out, top,
         )  # fmt: skip
     return (-1, -1) if at == kernels.FAILED else (int(at), int(bit))
+
+
+def _direct(tables: Tables) -> np.uint64:
+    """Return below which token each names one number, and that is the token itself."""
+    names = np.arange(tables.bits.size) % TOKENS
+    return np.uint64(np.where((tables.bits == 0) & (tables.starts == names), TOKENS, names).min())
 
 
 def spell(codes: Array, index: Array, tables: Tables, lanes: int) -> tuple[Array, Array]:

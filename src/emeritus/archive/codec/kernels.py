@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from emeritus.archive.codec import wide
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS
 from emeritus.archive.codec.plain import LOW
 
@@ -24,6 +25,7 @@ _CODED = np.uint8(CODED)
 _ROW = np.uint64(TOKENS.bit_length() - 1)
 _TABLE = np.uint64(PRECISION)
 _NONE, _ONE, _ALL = np.uint64(0), np.uint64(1), ~np.uint64(0)
+_WIDE = np.uint64(wide.WIDTH)
 _SKIP = np.uint64(255)
 _INVERSE = np.uint64(44)
 
@@ -80,10 +82,9 @@ def lay(rates, contexts, slots):
 
 
 @_compile
-def _tokens(slots, contexts, size, states, lane, words, at, tokens):
-    """Decode *size* tokens, whose contexts are known; return where the words go on."""
+def _tokens_one(slots, contexts, i, size, states, lane, words, at, tokens):
     lanes = _U64(states.size - 1)
-    for i in range(size):
+    while i < size:
         context = _U64(contexts[i])
         state = states[lane]
         slot = slots[(context << _TABLE) | _U64(state & _SLOT)]
@@ -95,25 +96,76 @@ def _tokens(slots, contexts, size, states, lane, words, at, tokens):
         at += _U64(short)
         states[lane] = longer if short else state
         lane = (lane + _ONE) & lanes
+        i += _ONE
     return at
 
 
 @_compile
-def _numbers(tokens, size, starts, bits, raw, bit, values):
-    """Find the number that each token and its raw bits make; return where the raw bits go on."""
-    for i in range(size):
+def _tokens_many(slots, contexts, size, states, lane, words, at, tokens):
+    count, i = _U64(states.size), _NONE
+    while i < size:
+        until = min(size, i + count - lane)
+        while i + _WIDE <= until:
+            at = wide.tokens(slots, contexts, i, states, lane, words, at, tokens)
+            i += _WIDE
+            lane += _WIDE
+        at = _tokens_one(slots, contexts, i, until, states, lane, words, at, tokens)
+        i, lane = until, _NONE
+    return at
+
+
+@_compile
+def _tokens(slots, contexts, size, states, lane, words, at, tokens):
+    """Decode *size* tokens, whose contexts are known; return where the words go on."""
+    if wide.IS_HERE:
+        return _tokens_many(slots, contexts, size, states, lane, words, at, tokens)
+    return _tokens_one(slots, contexts, _NONE, size, states, lane, words, at, tokens)
+
+
+@_compile
+def _numbers_one(tokens, i, size, starts, bits, raw, bit, values):
+    while i < size:
         token = _U64(tokens[i])
         value, more = starts[token], _U64(bits[token])
         if more:
             value += _take(raw, bit, more)
             bit += more
         values[i] = value
+        i += _ONE
     return bit
 
 
 @_compile
+def _numbers_many(tokens, size, starts, bits, first, raw, bit, values):
+    i = _NONE
+    while i + _WIDE <= size:
+        left = wide.direct(tokens, i, first, values)
+        while left != _NONE:
+            at = i + wide.lowest(left)
+            token = _U64(tokens[at])
+            more = _U64(bits[token])
+            values[at] = starts[token] + _take(raw, bit, more)
+            bit += more
+            left &= left - _ONE
+        i += _WIDE
+    return _numbers_one(tokens, i, size, starts, bits, raw, bit, values)
+
+
+@_compile
+def _numbers(tokens, size, starts, bits, first, raw, bit, values):
+    """Find the number that each token and its raw bits make; return where the raw bits go on.
+
+    *first*: tokens below it are the number that they name.
+    """
+    if wide.IS_HERE and first:
+        return _numbers_many(tokens, size, starts, bits, first, raw, bit, values)
+    return _numbers_one(tokens, _NONE, size, starts, bits, raw, bit, values)
+
+
+@_compile
 def decode_alone(
-    slots, bits, starts, kinds, zeros, contexts, blocks, block, states, words, limit, raw, ends, out, top
+    slots, bits, starts, first, kinds, zeros, contexts, blocks, block, states, words, limit, raw, ends, out,
+    top,
 ):
     """Fill *out*; *contexts*: of each block."""
     lanes = _U64(states.size - 1)
@@ -134,7 +186,7 @@ def decode_alone(
             if at > limit or bit > ends:
                 return FAILED, FAILED
             at = _tokens(slots, chosen, size, states, lane, words, at, tokens)
-            bit = _numbers(tokens, size, starts, bits, raw, bit, values)
+            bit = _numbers(tokens, size, starts, bits, first, raw, bit, values)
             for i in range(size):
                 value = _U64(values[i])
                 out[begin + i] = ((value >> _ONE) << zero) | ((value & _ONE) << top)
@@ -147,12 +199,13 @@ def decode_alone(
 
 @_compile
 def decode_difference(
-    slots, bits, starts, kinds, zeros, shifts, masks, offsets, contexts, centres, blocks, block, states, words,
+    slots, bits, starts, first, kinds, zeros, shifts, masks, offsets, contexts, centres, blocks, block, states, words,
     limit, raw, ends, base, out, top,
 ):  # fmt: skip
     lanes = _U64(states.size - 1)
     chosen, tokens, values = np.empty(CHUNK, np.uint8), np.empty(CHUNK, np.uint16), np.empty(CHUNK, out.dtype)
-    middles = np.empty(CHUNK, np.int64)
+    middles = np.zeros(CHUNK, np.int64)
+    is_centred = centres.any()
     at, bit, lane, begin, count = _NONE, _NONE, _NONE, _NONE, _U64(out.size)
     high_bit = _ONE << top
     under = high_bit - _ONE
@@ -172,9 +225,10 @@ def decode_difference(
             for i in range(size):
                 entry = offset + (((_U64(base[begin + i]) & under) >> shift) & mask)
                 chosen[i] = contexts[entry]
-                middles[i] = centres[entry]
+                if is_centred:
+                    middles[i] = centres[entry]
             at = _tokens(slots, chosen, size, states, lane, words, at, tokens)
-            bit = _numbers(tokens, size, starts, bits, raw, bit, values)
+            bit = _numbers(tokens, size, starts, bits, first, raw, bit, values)
             for i in range(size):
                 value, near = _U64(values[i]), _U64(base[begin + i])
                 gap = (((value >> _ONE) ^ (_NONE - (value & _ONE))) << zero) + _U64(middles[i])
