@@ -224,7 +224,8 @@ class HttpSource:
                 self._forget()
                 raise _too_much(most, self.place, path)
         if answer.length or (inflate and not inflate.eof):
-            raise http.client.IncompleteRead(bytes(data[:0]), answer.length)
+            raise http.client.IncompleteRead(b"", answer.length)
+        answer.close()
         return bytes(data)
 
     def _unavailable(self, path: str, why: str) -> Unavailable:

@@ -124,16 +124,13 @@ class Memory:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return []
-        lines = data.split(b"\n")
         found = []
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(data.split(b"\n")[:-1], 1):
             if not line.strip():
                 continue
             try:
                 found.append(Seen.parse(line.decode()))
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError, EmeritusError):
-                if number == len(lines):
-                    continue
                 raise InvalidInput(
                     f"Line {number} of {self.path} is damaged.",
                     next_step="Take that line out; what stands on the others is still held against the record.",

@@ -40,6 +40,7 @@ def target_of(given: str) -> Target:
         InvalidInput: it is no address. NotFound: there is no such file.
     """
     if "://" in given:
+        HttpSource(given)  # or it is no address
         parts = urlsplit(given)
         base, kind, name, number = _page(unquote(parts.path).strip("/"))
         address = f"{parts.scheme}://{parts.netloc}/{base}"
