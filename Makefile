@@ -89,7 +89,7 @@ $(STAMPS)/run $(STAMPS)/dev: $(STAMPS)/%: requirements/%.txt pyproject.toml | $(
 
 .PHONY: lock
 lock: $(STAMPS)/dev ## choose the versions anew and write requirements/*.txt
-	@$(LOCK) --extra llama --output-file requirements/run.txt pyproject.toml requirements/build.in
+	@$(LOCK) --extra llama --extra fast --output-file requirements/run.txt pyproject.toml requirements/build.in
 	@$(LOCK) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml requirements/build.in
 
 # Only the public registry counts here, whatever this machine's pip is set up to look at besides.
