@@ -8,6 +8,7 @@ import pytest
 from emeritus import column
 
 MODEL = "smollm2-135m-instruct"
+CHECK = re.compile(r'<script type="module" src="/assets/check-[0-9a-f]{12}\.js"></script>')
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)><!-- \"' & </p></blockquote></main>"
 BIDI = "left \u202eright\u202c \u2066isolated\u2069 end"
 NUL = "before\x00after\x1b[31m\x07\ufffe"
@@ -47,7 +48,8 @@ def test_hostile_words_are_text(hostile):
         answer = client.get(path)
         assert answer.status_code == 200, path
         html5lib.HTMLParser(strict=True).parse(answer.text)
-        assert not re.search(r"<(script|img|style|iframe)\b|\bonerror=[^&]*>", answer.text), path
+        said = CHECK.sub("", answer.text, count=1)
+        assert not re.search(r"<(script|img|style|iframe)\b|\bonerror=[^&]*>", said), path
         assert not re.search("[\x00\u202a-\u202e\u2066-\u2069\ufffe]", answer.text), path
         if text is not LONG or "essays" not in path:
             assert len(answer.content) < 50_000, f"{path}: {len(answer.content)}"

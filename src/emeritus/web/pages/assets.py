@@ -1,4 +1,4 @@
-"""The stylesheet and the mark, served under the hash of their content, to be kept for a year."""
+"""The stylesheet, the mark and the one script, served under the hash of their content, to be kept for a year."""
 
 import hashlib
 from functools import cache
@@ -32,6 +32,10 @@ def mark(_: Request) -> Response:
     return _serve("mark.svg", "image/svg+xml")
 
 
+def check(_: Request) -> Response:
+    return _serve("check.js", "text/javascript")
+
+
 def favicon(_: Request) -> Response:
     return _serve("mark.svg", "image/svg+xml", "public, max-age=86400")
 
@@ -41,5 +45,6 @@ def routes() -> list[Route]:
     return [
         Route(asset("style.css")[0], stylesheet),
         Route(asset("mark.svg")[0], mark),
+        Route(asset("check.js")[0], check),
         Route("/favicon.ico", favicon),
     ]

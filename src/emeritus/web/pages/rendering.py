@@ -45,7 +45,9 @@ def _environment() -> Environment:
     made.filters.update(text.FILTERS)
     made.filters["path"] = lambda part: quote(str(part), safe=":")
     made.tests.update(text.TESTS)
-    made.globals.update(stylesheet=asset("style.css")[0], mark=asset("mark.svg")[0])
+    made.globals.update(
+        stylesheet=asset("style.css")[0], mark=asset("mark.svg")[0], check=asset("check.js")[0]
+    )
     return made
 
 

@@ -8,6 +8,8 @@ POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+# The page of an essay checks itself: one script of our own, which asks nobody but this site.
+CHECKING = f"{POLICY}; script-src 'self'; connect-src 'self'"
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",

@@ -15,6 +15,7 @@ from emeritus.core.errors import NotFound
 from emeritus.process.ports import Work
 from emeritus.process.verify.essay import hint
 from emeritus.web.pages.rendering import House, frame
+from emeritus.web.pages.security import CHECKING
 from emeritus.web.site.column import Column, column_of, columns, essay_page, latest, require_published, tally
 from emeritus.web.site.record import told
 
@@ -70,7 +71,8 @@ class ColumnPages:
         with self.house.parts.read() as work:
             around, view = frame(work.log), essay_page(work, request.path_params["id"])
         shown = {"view": view, "rendered": render(view.essay.text)}
-        return self.house.page(request, "essay.html", around, shown)
+        headers = {"content-security-policy": CHECKING}
+        return self.house.page(request, "essay.html", around, shown, headers=headers)
 
     def prompt(self, request: Request) -> Response:
         with self.house.parts.read() as work:
