@@ -31,6 +31,10 @@ def tracked() -> list[Path]:
     return [Path(name) for name in names.split("\0") if name and (ROOT / name).is_file()]
 
 
+RUN = ("base", "llama", "fast", "timestamps")
+"""What is asked for to run; the rest is for development."""
+
+
 def test_imports_point_down():
     """The layers, the siblings and the technology fences of pyproject.toml hold."""
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
@@ -173,7 +177,7 @@ def licences(distribution: metadata.Distribution) -> set[str]:
 
 def test_licences_of_what_is_installed_with_it():
     """Everything that a user installs is permissive, but for exceptions that are named and reasoned here."""
-    found = {canonicalize_name(each.name): licences(each) for each in closure({"llama"})}
+    found = {canonicalize_name(each.name): licences(each) for each in closure(set(RUN) - {"base"})}
     assert "dbos" in found
     refused = {name: terms - PERMISSIVE for name, terms in found.items() if terms - PERMISSIVE}
     assert {name: terms for name, terms in refused.items() if name not in EXCEPTIONS} == {}
@@ -190,7 +194,7 @@ def asked_for() -> dict[str, list[Requirement]]:
 def test_what_is_imported_is_declared():
     """No module imports a package that pyproject.toml does not ask for, even if another happens to bring it."""
     asked = asked_for()
-    declared = {canonicalize_name(each.name) for each in [*asked["base"], *asked["llama"]]}
+    declared = {canonicalize_name(each.name) for extra in RUN for each in asked[extra]}
     given_by = metadata.packages_distributions()
     strangers = set()
     for path in MODULES:
@@ -216,7 +220,7 @@ def test_the_locks_are_up_to_date():
         return dict(line.split(" ")[0].split("==") for line in lines if re.match(r"\w\S*==", line))
 
     run, dev, asked = pinned("run.txt"), pinned("dev.txt"), asked_for()
-    for lock, extras in ((run, ("base", "llama")), (dev, tuple(asked))):
+    for lock, extras in ((run, ("base", "llama", "fast")), (dev, tuple(asked))):
         wanted = [requirement for extra in extras for requirement in asked[extra]]
         assert [str(each) for each in wanted if not meets(each, lock)] == []
     assert run.items() <= dev.items()

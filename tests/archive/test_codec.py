@@ -25,6 +25,7 @@ from emeritus.archive.codec import (
 )
 from emeritus.archive.codec.fields import NO_HINT
 from emeritus.archive.codec.loops import loops
+from emeritus.archive.codec.model import TOKENS, frequencies
 from emeritus.archive.containers.layout import Span
 
 NUMBERS = [Scheme(Encoding.NUMBERS, (1,) * width, row) for width in (1, 2, 4, 8) for row in (0, 24)]
@@ -284,3 +285,40 @@ def test_without_numba_altered_payloads_never_crash(which, data):
         altered[place] = data.draw(st.integers(0, 255))
     with plain_loops(), contextlib.suppress(Undecodable):
         assert len(decode(used, bytes(altered), length, base)) == length
+
+
+@given(st.integers(0, 2**32), st.integers(1, 128), st.integers(0, 255), st.integers(4, 8), st.integers(0, 20))
+def test_sixteen_at_a_time_is_the_same_as_one(seed, size, lane, lanes, first):
+    """On processors that can, tokens and numbers are decoded in groups; what comes out does not change."""
+    pytest.importorskip("numba")
+    from emeritus.archive.codec import kernels, wide
+
+    if not wide.IS_HERE:
+        pytest.skip("this processor cannot")
+    draw = np.random.default_rng(seed)
+    weights = np.zeros((3, TOKENS), np.uint8)
+    weights[:, :40] = draw.integers(1, 180, (3, 40))
+    rates = frequencies(weights)
+    rates = ((rates << 16) | (np.cumsum(rates, 1) - rates)).reshape(-1).astype(np.uint32)
+    slots = np.zeros(3 << 12, np.uint32)
+    kernels.lay(rates, 3, slots)
+    contexts = draw.integers(0, 3, 128).astype(np.uint8)
+    states = draw.integers(1 << 16, 1 << 32, 1 << lanes, dtype=np.uint32)
+    words = np.frombuffer(draw.bytes(2048), np.uint8)
+    begin, place, at = np.uint64(0), np.uint64(lane % (1 << lanes)), np.uint64(draw.integers(0, 500))
+    one, many = np.zeros(128, np.uint16), np.zeros(128, np.uint16)
+    each, all_at_once = states.copy(), states.copy()
+    ended = kernels._tokens_one(slots, contexts, begin, np.uint64(size), each, place, words, at, one)
+    assert (
+        kernels._tokens_many(slots, contexts, np.uint64(size), all_at_once, place, words, at, many) == ended
+    )
+    assert (one == many).all()
+    assert (each == all_at_once).all()
+
+    bits = np.tile(np.where(np.arange(TOKENS) < first, 0, draw.integers(0, 17, TOKENS)), 3).astype(np.uint8)
+    starts = np.tile(np.arange(TOKENS, dtype=np.uint64), 3)
+    told, found = np.zeros(128, np.uint16), np.zeros(128, np.uint16)
+    bit, upper = np.uint64(draw.integers(0, 64)), np.uint64(size)
+    after = kernels._numbers_one(one, begin, upper, starts, bits, words, bit, told)
+    assert kernels._numbers_many(one, upper, starts, bits, np.uint64(first), words, bit, found) == after
+    assert (told == found).all()

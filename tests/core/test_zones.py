@@ -31,7 +31,8 @@ def test_days_follow_each_other_without_a_gap(day, name):
 
 
 @given(
-    st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)), st.sampled_from(ZONES)
+    st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.sampled_from(ZONES),
 )
 def test_every_moment_is_in_the_day_that_it_falls_in(at, name):
     """From its beginning until its end a day has its moments, the last microsecond too."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emeritus.archive.codec import kernels, plain
+from emeritus.archive.codec import kernels, plain, spelling
 from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.model import PRECISION, TOKENS, Tables
 from emeritus.archive.codec.plain import LOW, PAD
@@ -60,7 +60,7 @@ def spell(codes: Array, index: Array, tables: Tables, lanes: int) -> tuple[Array
     """See `plain.spell`."""
     states = np.full(lanes, LOW, np.uint32)
     stream = np.empty(codes.size + 1, np.uint16)
-    at = int(kernels.spell(codes, index, tables.rates, _INVERSES, states, stream))
+    at = int(spelling.spell(codes, index, tables.rates, _INVERSES, states, stream))
     return states, stream[at:]
 
 
@@ -70,7 +70,7 @@ def write(values: Array, codes: Array, index: Array, tables: Tables) -> Array:
     if most == 0:
         return _NONE
     raw = np.empty(codes.size * most // 64 + 2, np.uint64)
-    size = int(kernels.write(values, codes, index, tables.bits, tables.starts, raw))
+    size = int(spelling.write(values, codes, index, tables.bits, tables.starts, raw))
     return raw.view(np.uint8)[: -(-size // 8)]
 
 
@@ -78,7 +78,7 @@ def tops(words: Array, blocks: Array, block: int, zeros: Array, fine: int) -> tu
     """See `plain.tops`."""
     codes, values = np.empty(words.size, np.uint32), np.empty_like(words)
     counts = np.zeros((2, zeros.size << fine), np.int64)
-    done = kernels.tops(
+    done = spelling.tops(
         _still(words),
         _still(blocks),
         np.uint64(block),
@@ -95,7 +95,7 @@ def tops(words: Array, blocks: Array, block: int, zeros: Array, fine: int) -> tu
 def survey(words: Array, base: Array, block: int) -> Array:
     """See `plain.survey`."""
     rows = np.empty((-(-words.size // block), 4), np.int64)
-    kernels.survey(_still(words), _still(base), np.uint64(block), _top(words), rows)
+    spelling.survey(_still(words), _still(base), np.uint64(block), _top(words), rows)
     return rows
 
 
@@ -105,7 +105,7 @@ def drift(
     """See `plain.drift`."""
     sums, often = np.zeros(1 << size, np.int64), np.zeros(1 << size, np.int64)
     mask = np.uint64((1 << size) - 1)
-    kernels.drift(
+    spelling.drift(
         _still(words),
         _still(base),
         _still(blocks),
@@ -136,7 +136,7 @@ def steps(
     """See `plain.steps`."""  # fmt: skip
     codes, values = np.empty(words.size, np.uint32), np.empty_like(words)
     counts = np.zeros((2, centres.size * tokens), np.int64)
-    done = kernels.steps(
+    done = spelling.steps(
         _still(words), _still(base), _still(blocks), np.uint64(block), same, np.uint64(zeros), shifts, masks, offsets, centres,
         np.uint64(tokens), _top(words), codes, values, counts,
     )  # fmt: skip
@@ -147,7 +147,7 @@ def heights(words: Array, block: int, fine: int) -> Array:
     """See `plain.heights`."""
     rows = np.empty((-(-words.size // block), 2), np.int64)
     top = _top(words)
-    kernels.heights(_still(words), np.uint64(block), top - np.uint64(fine), top, rows)
+    spelling.heights(_still(words), np.uint64(block), top - np.uint64(fine), top, rows)
     return rows
 
 

@@ -57,7 +57,7 @@ def gather(counts: Array, *, ordered: bool = True) -> tuple[Array, Array]:
         keys = np.rint(np.log2(mean + 0.01) * _FINENESS).astype(np.int64)
     else:
         keys = np.minimum(np.argsort(np.argsort(-total[used], kind="stable"), kind="stable"), _MOST)
-    found, group = np.unique(keys, return_inverse=True)
+    group = np.unique(keys, return_inverse=True)[1]
     sums = _sums(counts[used], group)
     context = _shared(sums, ordered=ordered)
     merged = _sums(sums, context)

@@ -80,13 +80,9 @@ def tokens(typing, slots, contexts, i, states, lane, words, at, into):  # noqa: 
         chosen = b.zext(it.load(it.place(1, args[2]), _I8), _vector(_I32))
         home = it.place(3, args[4])
         state = it.load(home, _I32)
-        index = b.or_(
-            b.shl(chosen, _all(_I32, PRECISION)), b.and_(state, _all(_I32, (1 << PRECISION) - 1))
-        )
+        index = b.or_(b.shl(chosen, _all(_I32, PRECISION)), b.and_(state, _all(_I32, (1 << PRECISION) - 1)))
         slot = it.gather(it.place(0), b.shl(index, _all(_I32, 2)))
-        code = b.or_(
-            b.shl(chosen, _all(_I32, TOKENS.bit_length() - 1)), b.and_(slot, _all(_I32, TOKENS - 1))
-        )
+        code = b.or_(b.shl(chosen, _all(_I32, TOKENS.bit_length() - 1)), b.and_(slot, _all(_I32, TOKENS - 1)))
         it.store(b.trunc(code, _vector(_I16)), it.place(7, args[2]))
         high = b.lshr(state, _all(_I32, PRECISION))
         often = b.lshr(slot, _all(_I32, 20))
