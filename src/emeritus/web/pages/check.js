@@ -315,61 +315,69 @@ export async function checkEssay(fetcher, essay, trusted) {
 const HIDDEN =
   /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
 const SYNTAX = /[\s!-/:-@[-`{-~]/gu
-const OPTIONAL =
-  /^[ \t>*+-]*(\d{1,9})[.)](?=\s)|\]\(\s*(<[^>\n]*>|[^\s)]*)(?:\s+(?:"[^"]*"|'[^']*'|\([^)]*\)))?\s*\)|^[ \t>]*(?:```+|~~~+)([^\n]*)$|^\W*(title)\s*:/gimu
-const ENTITIES = {amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", mdash: "\u2014", ndash: "\u2013", hellip: "\u2026"}
+// What Markdown may leave out when it is shown: the numbers of items, the address of a link, its reference and the
+// definition of that, the name of a code block, the label of a title; and entities, which it shows decoded.
+const SPECIAL = new RegExp(
+  [
+    "^[ \\t>*+-]*(?<ordinals>(?:\\d{1,9}[.)](?:[ \\t>*+-]+|$))+)",
+    "\\]\\(\\s*(?:<[^>\\n]*>|(?:[^\\s()]|\\([^\\s()]*\\))*)(?:\\s+(?:\"[^\"]*\"|'[^']*'|\\([^)]*\\)))?\\s*\\)",
+    "\\]\\[[^\\]\\n]*\\]",
+    "^ {0,3}\\[[^\\]\\n]+\\]:[^\\n]*$",
+    "^[ \\t>]*(?:```+|~~~+)[^\\n]*$",
+    "^\\W*title\\s*:",
+    "(?<entity>&(?:#x[0-9a-f]{1,6}|#\\d{1,7}|[a-z][a-z0-9]{1,31});)",
+  ].join("|"),
+  "gimu",
+)
 
 const visible = raw =>
   raw
     .replace(/\r\n/g, "\n")
     .replace(HIDDEN, letter => `⟨U+${letter.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`)
 
-const decoded = written =>
-  written.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|([a-z]+));/gi, (all, sixteen, ten, name) => {
-    if (name) return ENTITIES[name] ?? all
-    const code = sixteen ? parseInt(sixteen, 16) : Number(ten)
-    return code && code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd"
-  })
+function decoded(entity) {
+  const area = document.createElement("textarea") // its content is text: nothing in it is ever run
+  area.innerHTML = entity
+  return area.value
+}
 
-// Parts of a raw Markdown text: letters that the page has to show, and those that it may leave out (the number of
-// an item, the address of a link, the name of a code block).
+const letters = written => written.replace(SYNTAX, "")
+
+// A raw Markdown text in parts, each a list of what the page may show for it.
 function parts(raw) {
   const found = []
   const source = visible(raw)
-  const add = (written, optional) => {
-    const letters = decoded(written).replace(SYNTAX, "")
-    if (letters) found.push({letters, optional})
-  }
   let at = 0
-  for (const match of source.matchAll(OPTIONAL)) {
-    add(source.slice(at, match.index), false)
-    add(match[0], true)
+  for (const match of source.matchAll(SPECIAL)) {
+    const {ordinals, entity} = match.groups
+    found.push([letters(source.slice(at, match.index))])
+    if (entity) found.push([letters(decoded(entity)), letters(entity)])
+    else if (ordinals) for (const each of ordinals.match(/\d+/g)) found.push(["", each])
+    else found.push(["", letters(match[0])])
     at = match.index + match[0].length
   }
-  add(source.slice(at), false)
+  found.push([letters(source.slice(at))])
   return found
 }
 
 // Null when the words shown are those of the raw text; else where they part.
 export function difference(shown, raw) {
-  const letters = shown.replace(SYNTAX, "")
+  const seen = letters(shown)
   let places = new Set([0])
   let farthest = 0
-  for (const {letters: wanted, optional} of parts(raw)) {
-    const next = new Set(optional ? places : [])
-    for (const place of places) {
-      if (letters.startsWith(wanted, place)) next.add(place + wanted.length)
-      else if (!optional) {
+  for (const choices of parts(raw)) {
+    const next = new Set()
+    for (const place of places)
+      for (const wanted of choices) {
+        if (seen.startsWith(wanted, place)) next.add(place + wanted.length)
         let agree = 0
-        while (agree < wanted.length && letters[place + agree] === wanted[agree]) agree += 1
+        while (agree < wanted.length && seen[place + agree] === wanted[agree]) agree += 1
         farthest = Math.max(farthest, place + agree)
       }
-    }
-    if (!next.size) return letters.slice(Math.max(0, farthest - 12), farthest + 12)
+    if (!next.size) return seen.slice(Math.max(0, farthest - 12), farthest + 12)
     places = next
   }
-  if (places.has(letters.length)) return null
-  return letters.slice(Math.max(...places), Math.max(...places) + 24)
+  return places.has(seen.length) ? null : seen.slice(Math.max(...places), Math.max(...places) + 24)
 }
 
 // ---- the page ----
