@@ -5,8 +5,9 @@ batch one transaction with a signed checkpoint, on the disk before the next (SQL
 *proof_ms*, *proof_bytes*: the inclusion proof of an entry anywhere in a log of *log_entries*, each in a
 transaction of its own, as the site answers it; the median, and the bytes of the JSON answer without the
 entry itself. *rows_per_s*: small entries written as rows and tiles, without acts, which is nearest to what
-pymerkle does when it appends bytes. *verify_1000_essays_s*: everything about a house with 1,000 published
-essays.
+pymerkle does when it appends bytes. *verify_1000_essays_s*: everything about a site with 1,000 published
+essays, from its exported folder and the key alone, as a stranger does it (*export_1000_essays_s*: writing that
+folder); *verify_house_1000_essays_s*: the same in the house, from its database.
 """
 
 import argparse
@@ -167,7 +168,7 @@ def main() -> None:
         for path in folder.glob("big.db*"):
             path.unlink()
         say(f"{chosen.essays:,} essays")
-        told["verify_1000_essays_s"] = round(essays.measure(folder, chosen.essays, KEY), 2)
+        told |= essays.measure(folder, chosen.essays, KEY)
         say("pymerkle on the same entries" if chosen.peer else "pymerkle is left out: no --peer")
         told["vs_pymerkle"] = peer(folder, chosen.peer, chosen.appends, chosen.peer_size or chosen.size)
     print(json.dumps(told))

@@ -1,14 +1,24 @@
-"""A house with a thousand published essays, made by the column's own functions, and the time to verify it."""
+"""A house with a thousand published essays, made by the column's own functions, and the time to verify it.
+
+Once in the house, from its database; once as a stranger does, from the folder of an exported site and the key.
+"""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+from attrs import frozen
 
 from emeritus import column, registry
 from emeritus.column.verify import verify
 from emeritus.core.clock import SettableClock
 from emeritus.core.people import person
 from emeritus.core.speech import EngineBuild, Utterance
+from emeritus.process.export import export
+from emeritus.process.verify import check, target_of
 from emeritus.record import SigningKey, verify_log
 from emeritus.registry import Lineage, NewModel, Organisation, Remote
 from emeritus.store.database import open_database, transaction
@@ -20,8 +30,14 @@ MODELS = 20
 WORDS = "The comma is where a sentence breathes, and I have placed more of them than anybody who ever lived. "
 
 
-def measure(folder: Path, essays: int, key: SigningKey) -> float:
-    """Return the seconds that it takes to verify a house of so many essays, opened anew.
+@frozen
+class _Work:
+    log: SqlLog
+    utterances: SqlUtterances
+
+
+def measure(folder: Path, essays: int, key: SigningKey) -> dict[str, float]:
+    """Return the seconds that it takes to verify a house of so many essays, and a copy of its site.
 
     Everything is checked once: each entry, tile, checkpoint, row and utterance, and of each essay that its
     published bytes are the model's, as recorded.
@@ -79,6 +95,20 @@ def measure(folder: Path, essays: int, key: SigningKey) -> float:
         assert not found, found[:3]
         for name, text in made:
             assert verify(log, utterances, name, text).holds
-    took = time.perf_counter() - began
+    told = {"verify_house_1000_essays_s": time.perf_counter() - began}
+
+    @contextmanager
+    def read() -> Iterator[Any]:
+        with transaction(database, reading=True) as connection:
+            yield _Work(SqlLog(connection, clock, key), SqlUtterances(connection))
+
+    began = time.perf_counter()
+    export(read, folder / "site")
+    told["export_1000_essays_s"] = time.perf_counter() - began
     database.dispose()
-    return took
+    began = time.perf_counter()
+    verdict = check(target_of(str(folder / "site")), [key.verify_key])
+    told["verify_1000_essays_s"] = time.perf_counter() - began
+    assert verdict.is_sound, verdict.sentence
+    assert f"{essays} essays as written" in verdict.sentence
+    return {name: round(seconds, 2) for name, seconds in told.items()}

@@ -1,12 +1,9 @@
 """`emeritus column`: review, publish and check essays."""
 
-from urllib.parse import urlsplit
-
 import click
 
 from emeritus import column
 from emeritus.cli.house import Home, day, say_json
-from emeritus.core.errors import InvalidInput
 from emeritus.registry import get_model
 
 
@@ -100,43 +97,23 @@ def publish(home: Home, essay: str) -> None:
 
 @command.command()
 @click.argument("target", metavar="URL|ID")
-@click.pass_obj
-def verify(home: Home, target: str) -> None:
+@click.pass_context
+def verify(ctx: click.Context, target: str) -> None:
     """Check that what is published is what the model said, byte for byte.
 
-    With a URL, the text that is served there is fetched and compared; with an ID, the text kept here.
+    With an ID, the text kept in this house; with a URL, what is served there, as `emeritus verify` does it.
     """
-    text = _fetch(target) if "://" in target else None
+    if "://" in target:
+        from emeritus.cli.verify import command as stranger
+
+        ctx.invoke(stranger, target=target)
+        return
+    home: Home = ctx.obj
     with home.open() as house, house.works.read() as work:
-        essay = column.get_essay(work.log, work.utterances, _id_in(target))
-        text = essay.text.encode() if text is None else text
-        verdict = column.verify(work.log, work.utterances, essay.id, text)
+        essay = column.get_essay(work.log, work.utterances, target)
+        verdict = column.verify(work.log, work.utterances, essay.id, essay.text.encode())
         checkpoint = work.log.signed_checkpoint()
     click.secho(verdict.sentence, fg="green" if verdict.holds else "red")
     if not verdict.holds:
         raise click.exceptions.Exit(6)
     click.echo(f"Entry {verdict.entry} of the record, whose newest checkpoint is:\n\n{checkpoint}")
-
-
-def _id_in(target: str) -> str:
-    if "://" not in target:
-        return target
-    name = urlsplit(target).path.rstrip("/").rsplit("/", 1)[-1]
-    return name.removesuffix(".txt")
-
-
-def _fetch(url: str) -> bytes:
-    import urllib.error
-    import urllib.request
-
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise InvalidInput(f"{url[:100]!r} is no web address.", next_step="Give the essay's page, or its id.")
-    raw = url.rstrip("/").removesuffix(".txt") + ".txt"
-    try:
-        with urllib.request.urlopen(raw, timeout=30) as answer:  # noqa: S310  (the scheme is checked)
-            data: bytes = answer.read(4 << 20)
-            return data
-    except (urllib.error.URLError, OSError, ValueError) as why:
-        raise InvalidInput(
-            f"{raw[:200]} cannot be read: {why}.", next_step="Check the address, or give the essay's id."
-        ) from None

@@ -41,8 +41,15 @@ key_option = click.option(
 @click.option("--proof", is_flag=True, help="Print everything that shows it.")
 @click.option("--json", "as_json", is_flag=True)
 @known_option
+@click.pass_context
 def command(
-    target: str, keys: tuple[str, ...], record: str | None, proof: bool, as_json: bool, known: Path | None
+    ctx: click.Context,
+    target: str,
+    keys: tuple[str, ...],
+    record: str | None,
+    proof: bool,
+    as_json: bool,
+    known: Path | None,
 ) -> None:
     """Check TARGET from the record's key alone: no house is needed, and nothing is believed.
 
@@ -52,7 +59,7 @@ def command(
     """
     wanted = target_of(target)
     if wanted.kind == "escrow":
-        _escrow(target, keys, as_json)
+        _escrow(ctx, target, keys, as_json)
         return
     held = open_source(record) if record else None
     source = wanted.source or held
@@ -111,12 +118,11 @@ def _say(verdict: Verdict, *, proof: bool) -> None:
     click.echo(f"\nKey in force: {verdict.key}\n\n{verdict.checkpoint}", nl=False)
 
 
-def _escrow(target: str, keys: tuple[str, ...], as_json: bool) -> None:
+def _escrow(ctx: click.Context, target: str, keys: tuple[str, ...], as_json: bool) -> None:
     from emeritus.cli.archive_escrow import check_escrow
 
     if len(keys) > 1:
         raise InvalidInput(
             "An escrow is checked with one key.", next_step="Give the organisation's key alone."
         )
-    options = ["--key", keys[0]] if keys else []
-    check_escrow.main([target, *options, *(["--json"] if as_json else [])], standalone_mode=False)
+    ctx.invoke(check_escrow, folder=Path(target), known="".join(keys), as_json=as_json)
