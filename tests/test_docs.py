@@ -291,7 +291,9 @@ def shell(tmp_path) -> Iterator[Shell]:
     (package / "player-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: player\nVersion: 1\n")
     (package / "player-1.dist-info/entry_points.txt").write_text("[emeritus.voices]\nplayer = player:play\n")
     (package / "player.py").write_text(PLAYER.format(said=json.dumps({"wishes": WISHES, "essay": ESSAY})))
-    shell = Shell(tmp_path, PYTHONPATH=str(package), EMERITUS_ENGINE="player")
+    shell = Shell(
+        tmp_path, PYTHONPATH=str(package), EMERITUS_ENGINE="player", XDG_CONFIG_HOME=str(tmp_path / "config")
+    )
     yield shell
     shell.close()
 
