@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emeritus.core.errors import EmeritusError, IntegrityError, InvalidInput, NotFound
+from emeritus.core.errors import EmeritusError, InvalidInput, NotFound
 from emeritus.process.verify import Target, check, target_of
 from emeritus.record import Act, SigningKey
 from emeritus.record.pins import Pins
@@ -436,7 +436,7 @@ def test_a_checkpoint_that_claims_the_world_is_not_read_to_the_end(whole):
     key = SigningKey.from_seed("huge.example.org", bytes(32))
     note = key_note(key, 10**18)
     site = MemorySource({**files, "record/checkpoint": note, "record/keys": f"{key.verify_key}\n".encode()})
-    with pytest.raises(IntegrityError, match="read at most"):
+    with pytest.raises(InvalidInput, match="read at most"):
         check(Target("site", "", site), [key.verify_key])
 
 

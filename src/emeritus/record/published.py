@@ -18,7 +18,9 @@ from emeritus.record.tiles import HASH, MAX_ENTRY, Tile, TileNodes, unbundle
 from emeritus.record.verify import Finding, verify_log
 
 MOST_ENTRIES = 50_000_000
-"""A record that says it is longer is not read whole."""
+"""A record that says it is longer is not read to its end."""
+MOST_WHOLE = 2_000_000
+"""Nor held in memory when it is longer than this."""
 MOST_ROTATIONS = 1000
 _MOST_NOTE = 1 << 17
 _MOST_BUNDLE = WIDTH * (MAX_ENTRY + 2)
@@ -127,10 +129,7 @@ class PublishedRecord:
     def rows(self, begin: int = 0) -> Iterator[bytes]:
         """Yield the bytes of every entry from *begin* on, as they are served; nothing of them is proven."""
         if self.size > MOST_ENTRIES:
-            raise IntegrityError(
-                f"The record is said to have {self.size} entries, and {MOST_ENTRIES} are read at most.",
-                next_step="Check one essay or one entry instead.",
-            )
+            raise _too_long(self.size, MOST_ENTRIES)
         for position in range(begin // WIDTH, -(-self.size // WIDTH) if begin < self.size else 0):
             first = position * WIDTH
             rows = self._bundle(position)
@@ -146,6 +145,8 @@ class PublishedRecord:
 
     def whole(self, trusted: Sequence[VerifyKey] = ()) -> tuple["RecordCopy", list[Finding]]:
         """Read every entry; return them, and what does not hold. *trusted*: keys that replaced a lost one."""
+        if self.size > MOST_WHOLE:
+            raise _too_long(self.size, MOST_WHOLE)
         entries: list[Entry] = []
 
         def reading() -> Iterator[bytes]:
@@ -179,6 +180,13 @@ class PublishedRecord:
 
     def _alone(self, seq: int) -> bytes:
         return self.source.read(f"record/{seq}.json", MAX_BYTES)
+
+
+def _too_long(size: int, most: int) -> InvalidInput:
+    return InvalidInput(
+        f"The record is said to have {size} entries, and {most} are read at most.",
+        next_step="Check one essay or one entry instead.",
+    )
 
 
 def follow(chain: KeyChain, entry: Entry) -> None:

@@ -204,7 +204,8 @@ def watch(sources: Sequence[Source], memory: Memory, trust: Trust, now: datetime
             except _Cried as cry:
                 alarms.append(cry.alarm)
             except IntegrityError as why:
-                alarms.append(Alarm("broken", source.place, why.sentence))
+                kind = "key" if isinstance(why, WrongKey) else "broken"
+                alarms.append(Alarm(kind, source.place, why.sentence))
             except EmeritusError as why:
                 away.append(why)
             else:
