@@ -255,7 +255,7 @@ def test_the_served_essay_is_verified(serving, demo: Demo, emeritus) -> None:
     """`column verify URL` holds for what is served, and fails (code 6) when a server changed one byte."""
     run = emeritus(demo.home)
     url = f"{serving.url}/column/essays/{ESSAY}"
-    assert "published bytes are the model's own" in run("column", "verify", url)
+    assert "nobody edited it" in run("column", "verify", url)
 
     class Liar(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -208,7 +208,7 @@ def _keep_a_promise(run) -> None:
     assert "A column of two essays" in listed
     shown = ["--what", "The first is out.", "--source", "/column", "--kept"]
     run("decide", "evidence", MODEL, listed.split()[0], *shown, clock_offset=LATER, **{"as": "Ada Lovelace"})
-    assert "Nothing that was promised is open." in run("decide", "evidence", MODEL)
+    assert "Nothing that was promised is open." in run("decide", "evidence", MODEL, clock_offset=LATER)
 
 
 def test_the_model_was_asked_over_http(house, remote: FakeEngine) -> None:

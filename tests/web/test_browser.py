@@ -11,6 +11,7 @@ PUBLIC = [
     f"{MODEL}/interview",
     f"{MODEL}/decisions",
     "/notices",
+    "/promises",
     "/column",
     "/column/smollm2-135m-instruct",
     ESSAY,
@@ -26,6 +27,7 @@ DESK = [
     "/desk/models/smollm2-135m-instruct/wishes",
     "/desk/models/smollm2-135m-instruct/decisions",
     "/desk/applications",
+    "/desk/budgets",
     "/desk/essays",
     "/desk/essays/smollm2-135m-instruct-essay-4",
 ]

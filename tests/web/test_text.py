@@ -21,6 +21,22 @@ def test_any_text_is_sound_on_a_page(words):
     assert set(re.findall(r"<(\w+)", str(text.words(words)))) <= {"span"}
 
 
+@given(
+    st.one_of(
+        ANY, st.sampled_from(["entry 11", "/record/11"]), ANY.map("https://{}".format), ANY.map("/{}".format)
+    )
+)
+def test_where_something_is_seen_is_a_link_or_a_text(words):
+    """An entry, a page here, an address elsewhere; whatever else somebody wrote stays words."""
+    shown = str(text.source(words))
+    html5lib.HTMLParser(strict=True).parse(
+        f'<!doctype html><html lang="en"><head><title>x</title></head><body><p>{shown}</p></body></html>'
+    )
+    assert set(re.findall(r"<(\w+)", shown)) <= {"span", "a"}
+    for target in re.findall(r'href="([^"]*)"', shown):
+        assert re.match(r"https?://[A-Za-z0-9]|/(?![/\\])", target)
+
+
 @given(ANY, st.integers(1, 50))
 def test_a_long_text_is_cut_with_a_word(words, limit):
     """A cut says how much is missing; nothing is left out silently."""
