@@ -38,6 +38,10 @@ hypothesis.settings.load_profile("house")
 # for each other; the words are the same.
 os.environ.setdefault("EMERITUS_ENGINE_THREADS", "1")
 
+# Keys and checkpoints that the tests see for the first time are not those that the person who runs them knows.
+for _name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+    os.environ[_name] = tempfile.mkdtemp(prefix="emeritus-tests-")
+
 MARKER_OF_FIXTURE = {"smollm2": "model", "browser": "browser", "postgres_server": "postgres"}
 
 

@@ -1,7 +1,7 @@
 """The record as somebody publishes it, read by a stranger: nothing counts that does not lead to the key."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from emeritus.core.clock import SystemClock
 from emeritus.core.errors import EmeritusError, IntegrityError, InvalidInput, NotFound, NotPermitted
@@ -30,12 +30,13 @@ def served_keys(source: Source) -> list[VerifyKey]:
     """Return the keys that *source* says are its own, the first one first.
 
     Raises:
-        InvalidInput: these are no keys; NotFound, Unavailable: as `Source.read`.
+        IntegrityError: these are no keys; NotFound, Unavailable: as `Source.read`.
     """
     lines = _text(source.read("record/keys", _MOST_NOTE)).split("\n")
-    keys = [VerifyKey.parse(line) for line in lines if line]
+    with _served():
+        keys = [VerifyKey.parse(line) for line in lines if line]
     if not keys:
-        raise InvalidInput(f"{source.place} names no key.", next_step="Give the key: --key.")
+        raise IntegrityError(f"{source.place} names no key.", next_step="Give the key: --key.")
     return keys
 
 
@@ -53,7 +54,8 @@ class PublishedRecord:
     def __init__(self, source: Source, trusted: Sequence[VerifyKey], note: str | None = None) -> None:
         self.source, self.trusted = source, tuple(trusted)
         self.note = _text(source.read("record/checkpoint", _MOST_NOTE)) if note is None else note
-        self.checkpoint = Checkpoint.read(Note.parse(self.note).text)
+        with _served():
+            self.checkpoint = Checkpoint.read(Note.parse(self.note).text)
         self.size = self.checkpoint.size
         self.nodes = TileNodes(SourceTiles(source), self.size)
         self._bundles: dict[int, list[bytes]] = {}
@@ -252,6 +254,15 @@ class RecordCopy(MemoryLog):
 
     def signed_checkpoint(self) -> str:
         return self._read[0]
+
+
+@contextmanager
+def _served() -> Iterator[None]:
+    """What a person gave may be mistyped; what a site serves has to be what it is said to be."""
+    try:
+        yield
+    except InvalidInput as why:
+        raise IntegrityError(why.sentence, next_step=why.next_step) from None
 
 
 def _text(data: bytes) -> str:
