@@ -97,10 +97,13 @@ def _parted(scheme: Scheme, samples: Sequence[Bytes]) -> float:
     if scheme.encoding not in REPEATING or len(samples) < 2:
         return float("inf")
     packed = [len(encode(ZSTD, sample)[1]) for sample in samples]
-    kept = [sample for sample, size in zip(samples, packed, strict=True) if size > 0.7 * len(sample)]
-    if len(kept) == len(samples) or not kept:
+    kept = [estimate(scheme, sample) < size for sample, size in zip(samples, packed, strict=True)]
+    if all(kept) or not any(kept):
         return float("inf")
-    return estimate(scheme, b"".join(kept)) + sum(packed) - sum(len(encode(ZSTD, each)[1]) for each in kept)
+    mine = b"".join(sample for sample, is_kept in zip(samples, kept, strict=True) if is_kept)
+    return estimate(scheme, mine) + sum(
+        size for size, is_kept in zip(packed, kept, strict=True) if not is_kept
+    )
 
 
 def estimate(scheme: Scheme, raw: Bytes, base: Bytes | None = None) -> float:
