@@ -4,19 +4,36 @@ They run without the interpreter's lock.
 """
 # mypy: ignore-errors
 
+from contextlib import suppress
+
 from llvmlite import ir
 from numba import njit, types
+from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 
 
 def compiled(function):
-    """Return *function*, compiled."""
-    for is_kept in (True, False):
+    """Return *function*, compiled when it is first called."""
+    made = njit(nogil=True, boundscheck=False, error_model="numpy")(function)
+    with suppress(RuntimeError):  # no folder can be written to
+        made._cache = _Kept(function)  # noqa: SLF001 - as its enable_caching does
+    return made
+
+
+class _Kept(FunctionCache):
+    """What was compiled before, kept on disk: only a help, so that damage or a full disk costs time alone."""
+
+    def load_overload(self, *args):
         try:
-            return njit(nogil=True, cache=is_kept, boundscheck=False, error_model="numpy")(function)
-        except RuntimeError:  # no folder can be written to
-            continue
-    raise AssertionError
+            return super().load_overload(*args)
+        except Exception:  # noqa: BLE001 - whatever damaged pickles raise
+            with suppress(Exception):
+                self.flush()
+            return None
+
+    def save_overload(self, *args):
+        with suppress(Exception):
+            super().save_overload(*args)
 
 
 def _loads(number):

@@ -14,6 +14,6 @@ def loops() -> Any:
         return plain
     try:
         from emeritus.archive.codec import compiled  # noqa: PLC0415 - numba takes long to import
-    except ImportError:
+    except (ImportError, OSError, RuntimeError):
         return plain
     return compiled
