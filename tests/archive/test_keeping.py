@@ -26,8 +26,10 @@ from emeritus.archive import (
 from emeritus.archive.facts import object_path
 from emeritus.archive.fakes import FakeTensor, safetensors_bytes
 from emeritus.archive.manifest import held, manifest_path
-from emeritus.archive.parity import parity_path
+from emeritus.archive.parity import open_parity, parity_path, protect
+from emeritus.archive.parity_code import Code
 from emeritus.archive.parity_copy import copy_path
+from emeritus.archive.rebase import rebase
 from emeritus.archive.repair import repair
 from emeritus.archive.replicate import replicate
 from emeritus.archive.scrub import Pace, scrub
@@ -203,6 +205,23 @@ def test_the_order_of_writing(family, tmp_path):
         base = base or stored
     sealed = order.index(manifest_path("tune", stored.digest))
     assert all(order.index(parity_path(digest)) < sealed for digest in stored.bases.values())
+
+
+def test_what_is_encoded_anew_gets_parity_anew(family):
+    """A rebased archive is sound, and mended from parity as before; as much of it as somebody asked for."""
+    held_, base, tune, _ = family
+    blobs = MemoryBlobs()
+    blobs.held = dict(held_)
+    protect(blobs, tune.closure, code=Code(parity=12), anew=True)
+    assert rebase(tune, blobs, depth=0).rewritten
+    assert rebase(base, blobs, profile="fast").rewritten
+    assert reading(blobs).is_sound
+    for digest in tune.objects:
+        assert open_parity(blobs, digest).head.code == Code(parity=12)
+        path = object_path(digest)
+        blobs.held[path] = blobs.held[path][:50] + b"????" + blobs.held[path][54:]
+    assert {each.source for each in repair(blobs, verify=signed).mended} == {"parity"}
+    assert reading(blobs).is_sound
 
 
 # --- scrub -------------------------------------------------------------------------------------------------

@@ -124,8 +124,7 @@ def _free(found: Survey, blobs: Blobs, threads: int) -> None:
             below = [each for each in chain_of(stored) if each.facts.blake3 not in found.goes]
             stored.check(stored.facts, pool)
             move(stored, spans.get(digest, _plain(stored)), below[0] if below else None, blobs, pool)
-    protected = [digest for digest in wanted if blobs.exists(parity_path(digest))]
-    parity.protect(blobs, protected, anew=True)
+    parity.renew(blobs, wanted)
 
 
 def _standing_on(manifest: Manifest, goes: frozenset[str], blobs: Blobs) -> tuple[str, ...]:

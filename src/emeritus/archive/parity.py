@@ -116,6 +116,25 @@ def _unprotected_size(blobs: Blobs, digest: str, *, anew: bool = False) -> int |
     return None if head is not None and (head.path, head.size) == (object_path(digest), size) else size
 
 
+def renew(blobs: Blobs, digests: Iterable[str]) -> None:
+    """Write parity anew of objects that were encoded anew, as much as each had; those without stay without.
+
+    Raises as `protect` does.
+    """
+    by_code: dict[Code, list[str]] = defaultdict(list)
+    for digest in digests:
+        try:
+            first, _ = blobs.peek(parity_path(digest), MAX_HEAD)
+        except BlobMissing:
+            continue
+        except BlobUnreadable:
+            first = b""
+        head = Head.parse(first)
+        by_code[head.code if head else DEFAULT].append(digest)
+    for code, some in by_code.items():
+        protect(blobs, some, code=code, anew=True)
+
+
 def open_parity(blobs: Blobs, digest: str) -> ParityFile:
     """Open the parity of an object. Raises BlobMissing, ParityDamaged."""
     path = parity_path(digest)

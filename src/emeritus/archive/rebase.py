@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from attrs import evolve, frozen
 
-from emeritus.archive import codec
+from emeritus.archive import codec, parity
 from emeritus.archive.codec import Profile
 from emeritus.archive.containers import Span, elements
 from emeritus.archive.digesting import Piece
@@ -39,7 +39,8 @@ def rebase(
 
     An object moves to the base of its base, or stands alone; never to another, so that what other
     manifests tell of it stays enough. Each is read and compared before, and what replaces it is read
-    back and compared twice (by BLAKE3, then by SHA-256), before it takes its place. May be repeated.
+    back and compared twice (by BLAKE3, then by SHA-256), before it takes its place. What had parity gets
+    it anew. May be repeated.
 
     Raises:
         ObjectDamaged, ObjectMissing: for an object that is not sound; it was left as it is.
@@ -55,6 +56,7 @@ def rebase(
             if len(chain) > depth or profile is not None:
                 stored.check(stored.facts, pool)
                 size = move(stored, span, keep[0] if keep else None, blobs, pool, profile or "dense")
+                parity.renew(blobs, [digest])
                 rewritten, before, after = rewritten + 1, before + stored.size, after + size
             done += stored.facts.length
             progress(done, total, span.name or span.kind)
