@@ -231,7 +231,7 @@ def test_the_smallest_scheme_is_chosen_and_raw_when_none_helps():
     floats = struct.pack("<20000f", *(chance.gauss(0, 0.02) for _ in range(20_000)))
     chosen = choose(_span(floats, shape=(200, 100)), [floats])
     assert chosen == Scheme(Encoding.NUMBERS, (1,) * 4, 100)
-    assert chosen.share == pytest.approx(len(encode(chosen, floats)[1]) / len(floats), rel=0.02)
+    assert 1 > chosen.share >= len(encode(chosen, floats)[1]) / len(floats)
 
 
 def test_a_difference_is_chosen_only_when_it_is_smaller_than_alone():

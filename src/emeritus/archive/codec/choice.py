@@ -15,6 +15,8 @@ from emeritus.archive.ports import Bytes
 SAMPLE = 32 << 10
 _KEEP = 0.995  # an encoding that saves less than this costs more time than it is worth
 _ENOUGH = 64 << 10
+_SMALL = 0.5  # a difference that leaves less than this is smaller than anything alone
+_REPEATED, _NOISE = 0.7, 0.97  # what zstd leaves of numbers that neither repeat nor are mere chance
 _LONGEST_ROW = 64 << 10
 
 
@@ -58,30 +60,41 @@ def choose(
 
     Samples should begin and end at multiples of `unit`. *base_samples* are what the base holds where the
     samples were taken (empty where it has ended). With them the scheme may be a difference
-    (`Scheme.needs_base`); it is only when that is smaller. `Scheme.share` tells how small.
+    (`Scheme.needs_base`); it is only when that is smaller. `Scheme.share` tells how small, at most.
     """
     samples, base_samples = _trimmed(samples, base_samples, unit(span))
     raw = b"".join(samples)
     if not raw:
         return RAW
-    best, least = RAW, len(raw) * _KEEP
-    if len(raw) < SHORT:
-        base_samples = None
-    for scheme in candidates(span, profile):
-        if scheme.encoding is not Encoding.RAW:
-            size = min(estimate(scheme, raw), _parted(scheme, samples))
-            if size < least:
-                best, least = scheme, size
-    alone_is = evolve(best, share=least / len(raw) if best is not RAW else 1.0)
-    if base_samples is None or set(span.fields) != {1} or span.stride not in WORDS:
-        return alone_is
+    can_differ = len(raw) >= SHORT and set(span.fields) == {1} and span.stride in WORDS
+    if base_samples is None or not can_differ:
+        return _alone(span, samples, profile, is_compared=False)
     below = b"".join(
         bytes(base[: len(sample)]).ljust(len(sample), b"\0")
         for sample, base in zip(samples, base_samples, strict=True)
     )
-    scheme = Scheme(Encoding.DIFFERENCE, span.fields, _row(span), alone=alone_is)
-    size = estimate(scheme, raw, below)
-    return evolve(scheme, share=size / len(raw)) if size < least else alone_is
+    scheme = Scheme(Encoding.DIFFERENCE, span.fields, _row(span))
+    share = estimate(scheme, raw, below) / len(raw)
+    other = _alone(span, samples, profile, is_compared=share > _SMALL)
+    return evolve(scheme, share=share, alone=other) if share < other.share else other
+
+
+def _alone(span: Span, samples: Sequence[Bytes], profile: Profile, *, is_compared: bool) -> Scheme:
+    """Return the scheme for *span* alone; without *is_compared* its share need not be known well."""
+    raw = b"".join(samples)
+    found = candidates(span, profile)
+    has_blocks = found[-1].encoding is Encoding.FIELDS
+    if not is_compared and len(raw) >= SHORT and span.kind == "tensor" and (span.is_float or has_blocks):
+        packed = [len(encode(ZSTD, sample)[1]) / len(sample) for sample in samples]
+        if min(packed) > _REPEATED and (has_blocks or max(packed) < _NOISE):
+            return evolve(found[-1], share=sum(packed) / len(packed))  # it will be smaller than that
+    best, least = RAW, len(raw) * _KEEP
+    for scheme in found:
+        if scheme.encoding is not Encoding.RAW:
+            size = min(estimate(scheme, raw), _parted(scheme, samples))
+            if size < least:
+                best, least = scheme, size
+    return evolve(best, share=least / len(raw) if best is not RAW else 1.0)
 
 
 def _trimmed(

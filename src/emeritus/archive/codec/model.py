@@ -151,11 +151,11 @@ class Tables:
 
 
 def weigh(counts: Array) -> Array:
-    """Return each count as one byte: 0 for 0, else ``(16 + low 4 bits) << high 4 bits``, to scale."""
-    most = int(counts.max())
-    scaled = np.maximum(counts.astype(np.float64) * ((31 << 15) / max(1, most)), 17)
-    power = np.maximum(np.floor(np.log2(scaled)).astype(np.int64) - 4, 0)
-    top = np.rint(scaled / (1 << power)).astype(np.int64)
+    """Return each count as one byte: 0 for 0, else ``(16 + low 4 bits) << high 4 bits``, in scale with its row."""
+    most = np.maximum(counts.max(-1, keepdims=True), 1)
+    scaled = np.maximum(counts * ((31 << 15) / most), 17)
+    power = np.maximum(np.frexp(scaled)[1].astype(np.int64) - 5, 0)
+    top = np.rint(np.ldexp(scaled, -power)).astype(np.int64)
     over = top == 32
     power, top = power + over, np.where(over, 16, top)
     return np.where(counts > 0, (power << 4) | (top - 16), 0).astype(np.uint8)

@@ -8,7 +8,7 @@ from emeritus.archive.codec.model import TOKENS, Context, Model, weigh
 
 MIN_BLOCK, MAX_BLOCK, BLOCK = 16, 4096, 256
 _MOST = 12  # contexts; more would fall out of the caches
-_FINENESS = 3.0  # groups of like items to begin with, in an octave
+_FINENESS = 2.5  # groups of like rows to begin with, in an octave
 
 
 @frozen(eq=False)
@@ -54,7 +54,9 @@ def gather(counts: Array, *, ordered: bool = True) -> tuple[Array, Array]:
         return np.zeros(len(counts), np.int64), counts[:0]
     if ordered:
         mean = (counts[used].astype(np.float64) @ np.arange(counts.shape[1], dtype=np.float64)) / total[used]
-        keys = np.rint(np.log2(mean + 0.01) * _FINENESS).astype(np.int64)
+        # Beyond 16 tokens stand for powers of two themselves.
+        height = np.log2(np.minimum(mean, 16) + 0.01) * _FINENESS + np.maximum(mean - 16, 0) / 2
+        keys = np.rint(height).astype(np.int64)
     else:
         keys = np.minimum(np.argsort(np.argsort(-total[used], kind="stable"), kind="stable"), _MOST)
     group = np.unique(keys, return_inverse=True)[1]
@@ -105,7 +107,7 @@ def _shared(sums: Array, *, ordered: bool) -> Array:
 
 def contexts_of(counts: Array, partition: int, tokens: int) -> list[Context]:
     """Return a context for each row of *counts*."""
-    return [Context(partition, weigh(row[:tokens])) for row in counts]
+    return [Context(partition, row) for row in weigh(counts[:, :tokens])]
 
 
 def index_of(contexts: Array, tokens: Array) -> Array:
