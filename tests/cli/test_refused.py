@@ -12,7 +12,7 @@ from emeritus.archive.fakes import FakeTensor, gguf_bytes, safetensors_bytes
 
 from .conftest import MODEL, Shell
 
-INVALID, MISSING, CONFLICT, FORBIDDEN = (2, 3, 4, 5)
+INVALID, MISSING, CONFLICT, FORBIDDEN, AWAY = (2, 3, 4, 5, 7)
 GOOD = gguf_bytes([FakeTensor("a", 0, (8, 4), bytes(range(128)))])
 GOOD_TENSORS = safetensors_bytes([FakeTensor("a", "F32", (8, 4), bytes(range(128)))])
 Words = Callable[..., list[str]]
@@ -384,11 +384,16 @@ def test_an_unknown_essay(house: Shell, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://127.0.0.1/e", "file:///etc/passwd", "http://127.0.0.1:9/column/essays/e"]
+    ("url", "code", "fault"),
+    [
+        ("ftp://127.0.0.1/e", INVALID, "input.invalid"),
+        ("file:///etc/passwd", INVALID, "input.invalid"),
+        ("http://127.0.0.1:9/column/essays/e", AWAY, "unavailable"),
+    ],
 )
-def test_an_essay_at_an_address_that_gives_none(house: Shell, url: str) -> None:
+def test_an_essay_at_an_address_that_gives_none(house: Shell, url: str, code: int, fault: str) -> None:
     """An address that is no web page, or where nobody answers, is named."""
-    ran = house.refuses("column", "verify", url, code=INVALID, fault="input.invalid", says=url[:20])
+    ran = house.refuses("column", "verify", url, code=code, fault=fault, says=url[:18])
     assert "root:" not in ran.err
 
 
