@@ -19,6 +19,7 @@ from emeritus.archive.codec import (
     decode,
     decode_into,
     encode,
+    fields,
     frame_length,
     frame_size,
     unit,
@@ -44,6 +45,14 @@ ALONE = [
 ]
 DIFFERENCES = [Scheme(Encoding.DIFFERENCE, each.fields, each.row, alone=each) for each in NUMBERS]
 FLOATS = [0x7FC00001, 0xFFC12345, 0x7F800001, 0x80000000, 0x7F800000, 0xFF800000, 1, 0x80000001, 0x3F800000]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fields_of_any_length():
+    """Code even short fields as numbers, so that small examples try all of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fields, "_SHORT", 64)
+        yield
 
 
 @st.composite
@@ -153,8 +162,8 @@ def _sound():
     tuned[::7] = base[::7]
     quants = np.concatenate(
         [
-            chance.normal(0, 1, (300, 1)).astype("<f2").view("u1"),
-            chance.integers(-9, 9, (300, 32)).astype("u1"),
+            chance.normal(0, 1, (1500, 1)).astype("<f2").view("u1"),
+            chance.integers(-9, 9, (1500, 32)).astype("u1"),
         ],
         1,
     )

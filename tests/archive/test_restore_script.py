@@ -300,6 +300,14 @@ def frames(draw):
     return raw, scheme, base.tobytes()[: draw(st.sampled_from([len(raw), len(raw) // 2 + 1]))]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def fields_of_any_length():
+    """Code even short fields as numbers, so that small examples try all of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("emeritus.archive.codec.fields._SHORT", 64)
+        yield
+
+
 @settings(max_examples=100)
 @given(frames())
 def test_its_decoder_agrees_with_the_codec(frame):

@@ -15,6 +15,7 @@ FINE = {1: 8, 2: 11, 4: 11, 8: 14}
 """How many top bits of a number of so many bytes are looked at."""
 SAME = 255
 _WEIGHT = 7  # bits of a token in a table, about
+_MANY = 1 << 18
 _ZEROS = 4  # fewer zero bits are not worth a class
 _FEW = 4  # kinds of zero bits
 _LEVELS = 4
@@ -114,6 +115,8 @@ def _partition(counts: Array, low: int) -> tuple[Array, Array]:
 
     *low* bits of a number are below what was counted.
     """
+    if low == 0 and counts.size == TOKENS and counts.sum() >= _MANY:  # to read no raw bits is quicker
+        return np.zeros(TOKENS, np.uint8), np.arange(TOKENS)
     weight = _WEIGHT
     while True:
         bits, tokens = _cut(counts, low, weight)

@@ -4,7 +4,7 @@ import numpy as np
 
 from emeritus.archive.codec import kernels, plain, spelling
 from emeritus.archive.codec.arrays import Array
-from emeritus.archive.codec.model import PRECISION, TOKENS, Tables
+from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Tables
 from emeritus.archive.codec.plain import LOW, PAD
 
 _NONE = np.zeros(0, np.uint8)
@@ -35,11 +35,17 @@ def decode(
         if hints is not None:
             known = hints[: blocks.size].astype(np.uint64) >> tables.shifts[blocks]
             entries = entries + (known & tables.masks[blocks]).astype(np.int64)
-        at, bit = kernels.decode_alone(
-            slots, tables.bits, tables.starts, first, tables.kinds, tables.zeros, tables.contexts[entries],
-            _still(blocks), size,
-            states, words, limit, bits, ends, out, top,
-        )  # fmt: skip
+        contexts = tables.contexts[entries]
+        if block < kernels.CHUNK and tables.kinds.size == 1 and tables.kinds[0] == CODED:
+            at, bit = kernels.decode_row(
+                slots, tables.bits, tables.starts, first, np.repeat(contexts, block), tables.zeros[0],
+                states, words, limit, bits, ends, out, top,
+            )  # fmt: skip
+        else:
+            at, bit = kernels.decode_alone(
+                slots, tables.bits, tables.starts, first, tables.kinds, tables.zeros, contexts,
+                _still(blocks), size, states, words, limit, bits, ends, out, top,
+            )  # fmt: skip
     else:
         at, bit = kernels.decode_difference(
             slots, tables.bits, tables.starts, first, tables.kinds, tables.zeros, tables.shifts, tables.masks,

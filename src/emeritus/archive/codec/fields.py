@@ -19,6 +19,7 @@ _RAW, _ZSTD, _NUMBERS = 0, 1, 2
 _COUNT = struct.Struct("<H")
 _FIELD = struct.Struct("<BBHI")
 _KEEP = 0.998
+_SHORT = 32 << 10  # what is shorter is not worth a model
 
 
 def encode(raw: Bytes, fields: tuple[int, ...], hints: tuple[int, ...]) -> bytes:
@@ -30,12 +31,15 @@ def encode(raw: Bytes, fields: tuple[int, ...], hints: tuple[int, ...]) -> bytes
     table, kept = [_COUNT.pack(len(fields))], []
     for plane, width, hint in zip(planes, fields, hints, strict=True):
         whole = plane.tobytes()
-        told = None if hint == NO_HINT else planes[hint]
-        kind, payload = _NUMBERS, numbers.encode(whole, 1, width, hints=told)
-        if repeats(whole, len(payload) / max(1, len(whole))):
-            kind, payload = min(
-                (kind, payload), (_ZSTD, pack(whole, plane=True)), key=lambda done: len(done[1])
-            )
+        if len(whole) < _SHORT:
+            kind, payload = _ZSTD, pack(whole, plane=True)
+        else:
+            told = None if hint == NO_HINT else planes[hint]
+            kind, payload = _NUMBERS, numbers.encode(whole, 1, width, hints=told)
+            if repeats(whole, len(payload) / len(whole)):
+                kind, payload = min(
+                    (kind, payload), (_ZSTD, pack(whole, plane=True)), key=lambda done: len(done[1])
+                )
         if len(payload) >= len(whole) * _KEEP:
             kind, payload = _RAW, whole
         table.append(_FIELD.pack(kind, hint if kind == _NUMBERS else NO_HINT, width, len(payload)))

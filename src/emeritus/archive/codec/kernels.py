@@ -181,6 +181,28 @@ def decode_alone(
 
 
 @compiled
+def decode_row(slots, bits, starts, first, contexts, zero, states, words, limit, raw, ends, out, top):
+    """Fill *out*, all of one class; *contexts*: of each number."""
+    lanes = _U64(states.size - 1)
+    tokens, values = np.empty(CHUNK, np.uint16), np.empty(CHUNK, out.dtype)
+    at, bit, lane, begin, count = _NONE, _NONE, _NONE, _NONE, _U64(out.size)
+    while begin < count:
+        size = min(_U64(CHUNK), count - begin)
+        if at > limit or bit > ends:
+            return FAILED, FAILED
+        at = _tokens(slots, contexts[begin : begin + size], size, states, lane, words, at, tokens)
+        bit = _numbers(tokens, size, starts, bits, first, raw, bit, values)
+        for i in range(size):
+            value = _U64(values[i])
+            out[begin + i] = ((value >> _ONE) << zero) | ((value & _ONE) << top)
+        lane = (lane + size) & lanes
+        begin += size
+    if at > limit or bit > ends:
+        return FAILED, FAILED
+    return at, bit
+
+
+@compiled
 def decode_difference(
     slots, bits, starts, first, kinds, zeros, shifts, masks, offsets, contexts, centres, blocks, block, states, words,
     limit, raw, ends, base, out, top,

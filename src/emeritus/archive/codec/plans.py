@@ -35,11 +35,16 @@ def block_of(row: int, count: int) -> int:
 
 def bits_of(counts: Array) -> Array:
     """Return the bits that so many of each take (along the last axis), and those that tell how many."""
+    told: Array = _entropy(counts) + 8 + 6 * (counts > 0).sum(-1)
+    return told
+
+
+def _entropy(counts: Array) -> Array:
     numbers = counts.astype(np.float64)
     total = numbers.sum(-1)
     spread = (numbers * np.log2(np.maximum(numbers, 1))).sum(-1)
-    told: Array = total * np.log2(np.maximum(total, 1)) - spread + 8 + 6 * (counts > 0).sum(-1)
-    return told
+    bits: Array = total * np.log2(np.maximum(total, 1)) - spread
+    return bits
 
 
 def gather(counts: Array, *, ordered: bool = True) -> tuple[Array, Array]:
@@ -61,11 +66,18 @@ def gather(counts: Array, *, ordered: bool = True) -> tuple[Array, Array]:
         keys = np.minimum(np.argsort(np.argsort(-total[used], kind="stable"), kind="stable"), _MOST)
     group = np.unique(keys, return_inverse=True)[1]
     sums = _sums(counts[used], group)
-    context = _shared(sums, ordered=ordered)
+    context = _shared(sums, ordered=ordered) if ordered or _differ(sums) else np.zeros(len(sums), np.int64)
     merged = _sums(sums, context)
     chosen = np.zeros(len(counts), np.int64)
     chosen[used] = context[group]
     return chosen, merged
+
+
+def _differ(rows: Array) -> bool:
+    """Tell whether rows are so unlike that it could pay to have two contexts at all."""
+    whole = rows.sum(0)
+    tables = bits_of(rows) - _entropy(rows)
+    return float(bits_of(whole)) > float(_entropy(rows).sum() + 2 * tables.mean())
 
 
 def _sums(rows: Array, group: Array) -> Array:
