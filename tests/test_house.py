@@ -138,6 +138,7 @@ PERMISSIVE = {
     "apache software license", "bsd", "bsd-2-clause", "bsd-3-clause", "bsd license", "cnri-python", "isc",
     "isc license (iscl)", "mit", "mit license", "mit-0", "mit-cmu", "psf-2.0", "python-2.0",
     "python software foundation license", "unlicense", "the unlicense (unlicense)", "zlib", "bsl-1.0", "cc0-1.0",
+    "llvm-exception",  # to Apache-2.0: asks for less
 }  # fmt: skip
 EXCEPTIONS = {
     "psycopg": "LGPL-3.0: required by dbos; used as published, through its public interface, replaceable by its user",
