@@ -143,6 +143,7 @@ PERMISSIVE = {
 EXCEPTIONS = {
     "psycopg": "LGPL-3.0: required by dbos; used as published, through its public interface, replaceable by its user",
     "psycopg-binary": "LGPL-3.0: the compiled part of psycopg, the same holds",
+    "dkimpy": "zlib's terms, by its LICENSE; its metadata says no more than 'DFSG approved'",
 }
 
 
