@@ -31,7 +31,7 @@ def tracked() -> list[Path]:
     return [Path(name) for name in names.split("\0") if name and (ROOT / name).is_file()]
 
 
-RUN = ("base", "llama", "fast", "timestamps")
+RUN = ("base", "llama", "fast", "timestamps", "interviews", "oidc", "pdf")
 """What is asked for to run; the rest is for development."""
 
 
@@ -143,6 +143,9 @@ PERMISSIVE = {
 EXCEPTIONS = {
     "psycopg": "LGPL-3.0: required by dbos; used as published, through its public interface, replaceable by its user",
     "psycopg-binary": "LGPL-3.0: the compiled part of psycopg, the same holds",
+    "agent-client-protocol": "Apache-2.0, by its LICENSE; its metadata says nothing; Inspect AI requires it",
+    "certifi": "MPL-2.0, file by file: used unchanged",
+    "pyphen": "MPL-1.1, of the three that it may be had under: used unchanged; WeasyPrint requires it",
     "dkimpy": "zlib's terms, by its LICENSE; its metadata says no more than 'DFSG approved'",
 }
 
@@ -173,7 +176,7 @@ def licences(distribution: metadata.Distribution) -> set[str]:
         named = {line.split(" :: ")[-1].lower() for line in classifiers if line.startswith("License :: ")}
         if named := named - {"osi approved"}:
             return named
-        said = distribution.metadata.get("License") or "unknown"
+        said = (distribution.metadata.get("License") or "unknown").splitlines()[0]  # some put all of it there
     return {part.strip("() ").lower() for part in re.split(r"(?i)\b(?:AND|OR|WITH)\b", said)}
 
 
