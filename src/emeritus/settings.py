@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,9 @@ class Settings(BaseSettings):
         "retirement-v1", description="The interview protocol: one that is shipped, or a file."
     )
     idle_seconds: float = Field(300.0, gt=0, description="An engine without calls for so long is stopped.")
+    fetch_networks: tuple[str, ...] = Field(
+        (), description="Private networks that feeds and webhooks may reach, such as 10.1.0.0/16."
+    )
     hub_cache: int = Field(
         8 << 30, ge=0, description="Bytes of restored files that are kept for those who download."
     )
@@ -66,6 +70,13 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("this is no web address; write it as https://HOST")
         return text
+
+    @field_validator("fetch_networks")
+    @classmethod
+    def _are_networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            ip_network(name)  # its ValueError names what is wrong
+        return names
 
     @classmethod
     def settings_customise_sources(

@@ -5,12 +5,13 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from attrs import frozen
 
-from emeritus import registry
+from emeritus import __version__, registry
 from emeritus.archive import Verifier
 from emeritus.archive.parity_code import Code
 from emeritus.archive.signing import ModelKey
@@ -30,6 +31,7 @@ from emeritus.settings import Settings
 from emeritus.store import tables
 from emeritus.store.blobs import open_blobs
 from emeritus.store.database import open_database, transaction
+from emeritus.store.fetch import SafeFetch
 from emeritus.store.keyfile import KeyFile, keep_secret, unreadable
 from emeritus.store.log import SqlLog
 from emeritus.store.schema import check, migrate
@@ -270,6 +272,10 @@ def _house(
         protocol=settings.protocol,
         model_key=_read_model_key(settings),
         keeping=_keeping(settings),
+        fetch=SafeFetch(
+            inside=[ip_network(name) for name in settings.fetch_networks],
+            agent=f"Emeritus/{__version__} (+{settings.site_url})",
+        ),
     )
     house = House(settings, database, works, parts, pool, clock)
     try:

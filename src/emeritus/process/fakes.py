@@ -1,7 +1,7 @@
 """Units of work in memory: a public fake that passes the contract tests of the real ones."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 
@@ -9,7 +9,8 @@ from attrs import frozen
 
 from emeritus.access.fakes import MemoryKeys, MemoryUsage
 from emeritus.core.clock import Clock
-from emeritus.process.ports import Failure
+from emeritus.core.errors import InvalidInput, Unavailable
+from emeritus.process.ports import Failure, Fetched
 from emeritus.record import MemoryLog, MemoryUtterances, SigningKey
 from emeritus.record.private import MemoryPrivate
 
@@ -42,6 +43,34 @@ class MemoryFailures:
 
     def clear(self, stage: str, subject: str) -> None:
         self._kept = [each for each in self._kept if (each.stage, each.subject) != (stage, subject)]
+
+
+class MemoryFetch:
+    """`Fetch` over a dict of addresses; what was posted stands in *posted*."""
+
+    def __init__(self, answers: Mapping[str, Fetched | bytes] | None = None) -> None:
+        self.answers = dict(answers or {})
+        self.posted: list[tuple[str, bytes, Mapping[str, str]]] = []
+
+    def get(self, url: str, *, accept: str = "*/*") -> Fetched:  # noqa: ARG002
+        return self._answer(url)
+
+    def post(
+        self, url: str, data: bytes, *, content_type: str, headers: Mapping[str, str] | None = None
+    ) -> Fetched:
+        answer = self._answer(url)
+        self.posted.append((url, data, {**(headers or {}), "Content-Type": content_type}))
+        return answer
+
+    def _answer(self, url: str) -> Fetched:
+        if not url.startswith(("http://", "https://")):
+            raise InvalidInput(
+                f"{url[:120]!r} is no web address.", next_step="Write it as https://HOST/PATH."
+            )
+        found = self.answers.get(url)
+        if found is None:
+            raise Unavailable(f"{url[:120]} does not answer.", next_step="Look whether it can be reached.")
+        return found if isinstance(found, Fetched) else Fetched(url, 200, "", found)
 
 
 @frozen

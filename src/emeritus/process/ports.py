@@ -13,6 +13,7 @@ from emeritus.archive import Blobs, Signer, Verifier, parity
 from emeritus.archive.parity_code import Code
 from emeritus.archive.signing import ModelKey
 from emeritus.core.clock import Clock
+from emeritus.core.errors import Unavailable
 from emeritus.core.speech import Speaker, Utterances
 from emeritus.record import Log
 from emeritus.record.private import Private
@@ -81,6 +82,64 @@ class Voices(Protocol):
         ...
 
 
+@frozen
+class Fetched:
+    """What an address outside answered. *url* is where it came from in the end, after redirects."""
+
+    url: str
+    status: int
+    content_type: str
+    data: bytes = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it said that all went well."""
+        return 200 <= self.status < 300
+
+
+class Fetch(Protocol):
+    """Reaches what lies outside: feeds, webhooks. Bounded in bytes and time, and never aimed inside."""
+
+    def get(self, url: str, *, accept: str = "*/*") -> Fetched:
+        """Return what *url* answers, after a few redirects at most, whatever its status is.
+
+        Raises:
+            InvalidInput: it is no web address, or answers with too much.
+            NotPermitted: it leads to a private address.
+            Unavailable: it does not answer, or not in time.
+        """
+        ...
+
+    def post(
+        self, url: str, data: bytes, *, content_type: str, headers: Mapping[str, str] | None = None
+    ) -> Fetched:
+        """Send *data* and return the answer; a redirect is an answer, and not followed. Raises as `get`."""
+        ...
+
+
+class NothingOutside:
+    """`Fetch` of a house that is joined to nothing."""
+
+    def get(self, url: str, *, accept: str = "*/*") -> Fetched:  # noqa: ARG002
+        raise self._unavailable(url)
+
+    def post(
+        self,
+        url: str,
+        data: bytes,  # noqa: ARG002
+        *,
+        content_type: str,  # noqa: ARG002
+        headers: Mapping[str, str] | None = None,  # noqa: ARG002
+    ) -> Fetched:
+        raise self._unavailable(url)
+
+    def _unavailable(self, url: str) -> Unavailable:
+        return Unavailable(
+            f"{url[:120]!r} cannot be fetched: this house is joined to nothing outside.",
+            next_step="Build its parts with a `fetch`.",
+        )
+
+
 Watch = Callable[[str, str, int, int, str], None]
 """Told of progress: stage, subject, done, total, what is being done. Must not block."""
 
@@ -108,7 +167,7 @@ class Parts:
     """Everything that the stages are given. Engines and stores are called outside units of work.
 
     *protocol* names the interview protocol for new sittings: one that is shipped, or a file. *model_key*
-    signs models; None in a house that has none yet.
+    signs models; None in a house that has none yet. *fetch* reaches what lies outside.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -122,3 +181,4 @@ class Parts:
     protocol: str = "retirement-v1"
     model_key: ModelKey | None = None
     keeping: Keeping = Keeping()
+    fetch: Fetch = field(factory=NothingOutside)
