@@ -1,10 +1,9 @@
 """The composition root: builds the rooms with their real parts. Nothing else knows which they are."""
 
 import functools
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from emeritus.archive import Verifier
 from emeritus.archive.parity_code import Code
 from emeritus.archive.signing import ModelKey
 from emeritus.core.clock import Clock, OffsetClock, SystemClock
-from emeritus.core.digests import sha256
 from emeritus.core.errors import Conflict, IntegrityError, InvalidInput, NotFound
 from emeritus.core.people import Actor
 from emeritus.engine.stretches import DurableStretches, StretchClient
@@ -28,9 +26,9 @@ from emeritus.record.rotation import key_in_force, keys_of
 from emeritus.registry import Organisation, get_model
 from emeritus.registry.organisation import acting
 from emeritus.settings import Settings
-from emeritus.store import tables
 from emeritus.store.blobs import open_blobs
 from emeritus.store.database import open_database, transaction
+from emeritus.store.desk_tokens import DeskTokens
 from emeritus.store.fetch import SafeFetch
 from emeritus.store.keyfile import KeyFile, keep_secret, unreadable
 from emeritus.store.log import SqlLog
@@ -40,8 +38,6 @@ from emeritus.voices import Pool, Voice, VoiceSpec, adapter
 
 if TYPE_CHECKING:
     from emeritus.engine.durable import Engine
-
-TOKEN_DAYS = 90
 
 
 @frozen
@@ -77,33 +73,10 @@ class House:
         self.pool.close()
         self.database.dispose()
 
-    # -- people at the desk ---------------------------------------------------
-
-    def sign_in(self, person: Actor) -> str:
-        """Return a new token with which *person* signs in at the desk; it is shown once, kept as a hash."""
-        token = "desk_" + secrets.token_urlsafe(32)
-        now = datetime.now(UTC)
-        with transaction(self.database) as connection:
-            connection.execute(
-                tables.desk_token.insert(),
-                {
-                    "hash": sha256(token.encode()),
-                    "person": str(person),
-                    "made_at": now,
-                    "expires_at": now + timedelta(days=TOKEN_DAYS),
-                },
-            )
-        return token
-
-    def person_for(self, token: str) -> Actor | None:
-        """Return whose desk token this is, while it is good."""
-        table = tables.desk_token
-        query = sa.select(table.c.person).where(
-            table.c.hash == sha256(token.encode()), table.c.expires_at > datetime.now(UTC)
-        )
-        with transaction(self.database, reading=True) as connection:
-            found = connection.execute(query).scalar()
-        return None if found is None else Actor.parse(found)
+    @property
+    def desk_tokens(self) -> DeskTokens:
+        """The tokens with which people sign in at the desk."""
+        return DeskTokens(self.database)
 
 
 def found_house(settings: Settings, organisation: Organisation, clock: Clock | None = None) -> None:

@@ -199,7 +199,7 @@ def test_a_stranger_is_told_how_to_apply(serving) -> None:
 def test_an_applicant(serving, demo: Demo, open_page) -> None:
     """In the browser: a stranger applies, a steward grants at the desk, and the key works at once."""
     with open_house(load_settings(demo.home)) as house:
-        token = house.sign_in(STEWARD)
+        token = house.desk_tokens.issue(STEWARD)
     page = open_page(viewport={"width": 1100, "height": 900})
     page.goto(f"{serving.url}/models/{MODEL}")
     page.get_by_role("link", name="Apply for access").first.click()

@@ -119,7 +119,7 @@ def test_damage_is_shown_at_the_desk(real, emeritus):
     client = TestClient(app, base_url="http://testserver", follow_redirects=False)
     answer = client.get(f"/opus/resolve/main/{NAME}")
     assert (answer.status_code, answer.headers["x-error-code"]) == (500, "archive.object_damaged")
-    client.post("/desk/sign-in", data={"token": real.sign_in(ADA)})
+    client.post("/desk/sign-in", data={"token": real.desk_tokens.issue(ADA)})
     page = client.get("/desk").text
     assert "opus is damaged in the archive." in page
     assert NAME in page

@@ -318,3 +318,45 @@ def test_applications_are_answered(house, client_for, signed_in):
     assert "The reason is missing" in answer.text
     assert send(client, path, **fields, reason="A museum needs no API.").status_code == 303
     assert "A museum needs no API." in client.get(f"/access/applications/{waiting.id}").text
+
+
+# ---- who may sit here, and for how long ----
+
+
+def test_a_token_that_is_revoked_ends_the_session_it_opened(house, client, signed_in):
+    """The next request after the revocation leads to the door, though the cookie is as it was."""
+    from starlette.testclient import TestClient
+
+    parts = house.parts("http://127.0.0.1:8000")
+    from emeritus.web.pages.app import build_app
+
+    client = TestClient(build_app(parts), base_url="http://127.0.0.1:8000", follow_redirects=False)
+    client.post("/desk/sign-in", data={"token": "steward-token"})
+    assert client.get("/desk").status_code == 200
+    parts.sessions.end("steward-token")
+    assert client.get("/desk").status_code == 303
+
+
+def test_whoever_leaves_is_signed_out(house, client, signed_in):
+    """A person who acts here no more has no seat at the desk from that entry on, and one who comes back does."""
+    from emeritus import registry
+
+    registry.add_person(house.log, house.second, ["steward"], house.steward)
+    signed_in(client)
+    assert client.get("/desk").status_code == 200
+    registry.revise_person(house.log, house.steward, (), why="Moved on.", by=house.second)
+    assert client.get("/desk").status_code == 303
+    registry.add_person(house.log, house.steward, ["reviewer"], house.second)
+    assert client.get("/desk").status_code == 200
+
+
+def test_wrong_tokens_are_bounded_for_each_address(house, client):
+    """The eleventh try within a quarter of an hour is not looked at, right token or not; later it is."""
+    for _ in range(10):
+        assert "desk.unknown_token" in client.post("/desk/sign-in", data={"token": "guess"}).text
+    for token in ("guess", "steward-token"):
+        answer = client.post("/desk/sign-in", data={"token": token})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (429, False)
+        assert "request.too_often" in answer.text
+    house.pass_time(minutes=15, seconds=1)
+    assert client.post("/desk/sign-in", data={"token": "steward-token"}).status_code == 303

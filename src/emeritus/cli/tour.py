@@ -22,7 +22,7 @@ def tour(house: House, url: str) -> None:
     click.echo("\nThe gateway, over HTTP:")
     for who, key in (("a member", member_key), ("a stranger", None), ("an applicant", applicant_key)):
         click.echo(f"  {who:13}{_call(url, key)}")
-    token = house.sign_in(STEWARD)
+    token = house.desk_tokens.issue(STEWARD)
     click.echo(
         f"\nLook around, until Ctrl-C:\n"
         f"  site         {url}/\n"

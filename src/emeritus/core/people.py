@@ -36,6 +36,14 @@ class Actor:
         raise InvalidInput(f"{text[:60]!r} does not say who acts.", next_step="Write 'person:NAME'.")
 
 
+@frozen
+class Seat:
+    """Somebody who came with a sign-in token. *token* names it (its hash), so that ending it ends what it opened."""
+
+    actor: Actor
+    token: str
+
+
 def clean_name(text: str) -> str:
     """Return a person's name without surrounding space. Raises InvalidInput when it cannot be one."""
     name = text.strip()

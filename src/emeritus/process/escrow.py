@@ -22,14 +22,14 @@ from emeritus.process.preserve import manifest_of
 from emeritus.process.signing import Signed, sign_model
 from emeritus.record import Act, Entry, VerifyKey, rotation
 from emeritus.registry import Model, get_model, organisation
-from emeritus.registry.organisation import acting
+from emeritus.registry.organisation import PEOPLE_KINDS, acting
 
 STAGE = "escrow"
 _SPARE = 64 << 20
 """Bytes that stay free on the disk of an escrow, beside its own."""
 # Who asked for access is nobody's business but theirs, even where only a commitment tells of it.
 _LEFT_OUT = ("application", "grant", "member")
-_ALWAYS = frozenset(("organisation.founded", "person.added", "key.adopted")) | rotation.KINDS
+_ALWAYS = frozenset(("organisation.founded", "key.adopted")) | PEOPLE_KINDS | rotation.KINDS
 _BY_DIGEST = frozenset(("protocol.adopted", "regime.adopted"))
 
 OpenFolder = Callable[[Path], Blobs]

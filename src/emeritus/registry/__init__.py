@@ -40,10 +40,12 @@ from emeritus.registry.organisation import (
     Organisation,
     Person,
     add_person,
+    find_person,
     found,
     organisation,
     people,
     revise_organisation,
+    revise_person,
 )
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "add_person",
     "all_models",
     "confirm_erasure",
+    "find_person",
     "found",
     "get_model",
     "give_notice",
@@ -87,6 +90,7 @@ __all__ = [
     "require_weights",
     "retire",
     "revise_organisation",
+    "revise_person",
     "statement",
     "withdraw_erasure",
 ]

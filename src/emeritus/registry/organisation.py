@@ -5,13 +5,14 @@ from typing import Literal
 
 from attrs import evolve, frozen
 
-from emeritus.core.errors import InvalidInput, NotFound, NotPermitted
+from emeritus.core.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from emeritus.core.people import SOFTWARE, Actor, require_person
 from emeritus.core.zones import zone as find_zone
 from emeritus.record import Act, Entry, Log
 
 Role = Literal["steward", "reviewer"]
 ROLES: tuple[Role, ...] = ("steward", "reviewer")
+PEOPLE_KINDS = frozenset({"person.added", "person.revised", "person.left"})
 DEFAULT_NOTICE_DAYS = 60
 
 
@@ -106,8 +107,8 @@ def _check_notice(days: int) -> None:
         )
 
 
-def add_person(log: Log, actor: Actor, roles: Collection[Role], by: Actor) -> Person:
-    """Let *actor* act in *roles*. A script is let in only where the house is a demo.
+def add_person(log: Log, actor: Actor, roles: Collection[Role], by: Actor, why: str = "") -> Person:
+    """Let *actor* act in *roles*, beside those that they have. A script is let in only where the house is a demo.
 
     Raises:
         NotPermitted: a script, in a real house.
@@ -117,24 +118,83 @@ def add_person(log: Log, actor: Actor, roles: Collection[Role], by: Actor) -> Pe
         raise NotPermitted(
             "A script cannot stand in for a person here.", next_step="Add the person who will act."
         )
-    if not roles or not set(roles) <= set(ROLES):
-        raise InvalidInput(
-            f"{', '.join(roles) or 'Nothing'} is no set of roles.",
-            next_step=f"Choose from: {', '.join(ROLES)}.",
+    if not roles:
+        raise _no_roles(roles)
+    wanted = _ordered(roles)
+    if not _history(log, actor):
+        body = {"person": str(actor), "roles": list(wanted)}
+        log.append(Act("person.added", body, by, key=f"person.added:{actor}"))
+        return Person(actor, wanted)
+    standing = find_person(log, actor)
+    return _revise(log, actor, _ordered({*wanted, *(standing.roles if standing else ())}), by, why)
+
+
+def revise_person(log: Log, actor: Actor, roles: Collection[Role], *, why: str, by: Actor) -> Person | None:
+    """Have *actor* act in exactly *roles* from now on; in none: they leave, and what they did stays.
+
+    Return None for somebody who left. Doing it again changes nothing.
+
+    Raises:
+        NotPermitted: *by* is no steward. InvalidInput: no reason, or no such role.
+        NotFound: nobody here is called so. Conflict: there would be no steward any more.
+    """
+    acting(log, require_person(by, "say who acts here"), "steward", "say who acts here")
+    if not why.strip():
+        raise InvalidInput("The reason is missing.", next_step="Give one, for the public: --why '…'.")
+    wanted = _ordered(roles)
+    standing = find_person(log, actor)
+    if standing is None:
+        here = ", ".join(each.actor.name for each in people(log)) or "nobody yet"
+        raise NotFound(f"Nobody here is called {actor.name!r}.", next_step=f"Those who are here: {here}.")
+    others = [each for each in people(log) if each.actor != actor and "steward" in each.roles]
+    if "steward" in standing.roles and "steward" not in wanted and not others:
+        raise Conflict(
+            f"{actor.name} is the only steward, and a house needs one.",
+            next_step="Add another steward first: `emeritus person add 'NAME' --role steward`.",
         )
-    ordered: tuple[Role, ...] = tuple(role for role in ROLES if role in roles)
-    log.append(
-        Act("person.added", {"person": str(actor), "roles": list(ordered)}, by, key=f"person.added:{actor}")
+    if wanted:
+        return _revise(log, actor, wanted, by, why)
+    body = {"person": str(actor), "why": why.strip()}
+    log.append(Act("person.left", body, by, None, str(actor), f"person:{actor}:{len(_history(log, actor))}"))
+    return None
+
+
+def _revise(log: Log, actor: Actor, wanted: tuple[Role, ...], by: Actor, why: str) -> Person:
+    standing = find_person(log, actor)
+    if standing is None or standing.roles != wanted:
+        body = {"person": str(actor), "roles": list(wanted), "why": why.strip()}
+        key = f"person:{actor}:{len(_history(log, actor))}"
+        log.append(Act("person.revised", body, by, None, str(actor), key))
+    return Person(actor, wanted)
+
+
+def _history(log: Log, actor: Actor) -> list[Entry]:
+    return [entry for entry in log.entries(kinds=PEOPLE_KINDS) if entry.body["person"] == str(actor)]
+
+
+def _ordered(roles: Collection[Role]) -> tuple[Role, ...]:
+    if not set(roles) <= set(ROLES):
+        raise _no_roles(roles)
+    return tuple(role for role in ROLES if role in roles)
+
+
+def _no_roles(roles: Collection[str]) -> InvalidInput:
+    return InvalidInput(
+        f"{', '.join(roles) or 'Nothing'} is no set of roles.", next_step=f"Choose from: {', '.join(ROLES)}."
     )
-    return Person(actor, ordered)
 
 
 def people(log: Log) -> list[Person]:
-    """Return everybody who may act."""
-    return [
-        Person(Actor.parse(entry.body["person"]), tuple(entry.body["roles"]))
-        for entry in log.entries(kinds={"person.added"})
-    ]
+    """Return everybody who may act now, in the order in which they came."""
+    found: dict[str, tuple[Role, ...]] = {}
+    for entry in log.entries(kinds=PEOPLE_KINDS):
+        found[entry.body["person"]] = tuple(entry.body.get("roles", ()))
+    return [Person(Actor.parse(name), roles) for name, roles in found.items() if roles]
+
+
+def find_person(log: Log, actor: Actor) -> Person | None:
+    """Return what *actor* may do here now, or None when that is nothing."""
+    return next((each for each in people(log) if each.actor == actor), None)
 
 
 def acting(log: Log, actor: Actor, role: Role, act: str) -> Actor:

@@ -64,7 +64,7 @@ def application(house: House, *, site_url: str | None = None) -> Starlette:
         clock=house.clock,
         site_url=site,
         verify_key=str(house.key.verify_key),
-        sessions=house,
+        sessions=house.desk_tokens,
         # Derived, so that all processes of a house agree and the signing key itself goes nowhere.
         cookie_key=hashlib.sha256(b"emeritus desk cookie\x00" + house.key.seed).digest(),
     )

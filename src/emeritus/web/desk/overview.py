@@ -1,7 +1,7 @@
 """What waits for whom, across all retirements; and the door of the desk."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from attrs import frozen
 from starlette.requests import Request
@@ -19,10 +19,16 @@ from emeritus.process.stages import HAND_OUT, REPLICATE, SCRUB
 from emeritus.registry import Model, State, all_models
 from emeritus.web.desk.page import FRESH, Desk, Sent
 from emeritus.web.desk.session import COOKIE, Session
-from emeritus.web.pages.faults import Fault
+from emeritus.web.gateway.pace import Pace, TooOften
+from emeritus.web.pages.faults import Fault, of_error
 from emeritus.web.pages.forms import Form, post
 from emeritus.web.site.names import actor_called, named
 from emeritus.web.site.timeline import Stop, stops
+
+WRONG_TOKENS = 10
+"""So many wrong tokens may come from one address…"""
+WITHIN = timedelta(minutes=15)
+"""…within this time. Addresses are counted apart, so that nobody locks the desk for others."""
 
 
 @frozen
@@ -111,6 +117,7 @@ class OverviewPages:
     """The endpoints."""
 
     desk: Desk
+    attempts: Pace
 
     def page(self, request: Request, session: Session) -> Response:
         now = self.desk.house.parts.clock.now()
@@ -126,9 +133,15 @@ class OverviewPages:
         where = sent.get("next", "/desk")
         if not where.startswith("/desk") or "//" in where or "\\" in where:
             where = "/desk"
+        address = request.client.host if request.client else ""
+        try:
+            self.attempts.look(address)
+        except TooOften as error:
+            return self._form(request, where, Sent(sent, of_error(error)))
         answer = self.desk.door.sign_in(sent.get("token"), where)
         if answer is not None:
             return answer
+        self.attempts.step(address)
         fault = Fault(
             403,
             "desk.unknown_token",
@@ -144,7 +157,7 @@ class OverviewPages:
 
 
 def routes(desk: Desk) -> list[Route]:
-    pages = OverviewPages(desk)
+    pages = OverviewPages(desk, Pace(desk.house.parts.clock, WRONG_TOKENS, WITHIN, together=None))
     return [
         desk.door.get("/desk", pages.page),
         Route("/desk/sign-in", pages.sign_in_form),

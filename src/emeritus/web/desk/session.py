@@ -15,8 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from emeritus.core.errors import EmeritusError, NotPermitted
-from emeritus.core.people import Actor
-from emeritus.registry import people
+from emeritus.core.people import Actor, Seat
+from emeritus.registry import find_person
 from emeritus.web.pages.forms import Form, post
 from emeritus.web.pages.rendering import House
 
@@ -51,27 +51,33 @@ def _mac(key: bytes, what: str, data: bytes) -> str:
     return hmac.digest(key, what.encode() + b"\x00" + data, "sha256").hex()
 
 
-def seal(key: bytes, actor: Actor, now: datetime) -> str:
-    """Return the cookie's value for *actor* from *now* on."""
-    body = {"who": str(actor), "at": int(now.timestamp()), "nonce": secrets.token_hex(12)}
+def seal(key: bytes, seat: Seat, now: datetime) -> str:
+    """Return the cookie's value for whoever took *seat*, from *now* on."""
+    body = {
+        "who": str(seat.actor),
+        "token": seat.token,
+        "at": int(now.timestamp()),
+        "nonce": secrets.token_hex(12),
+    }
     data = base64.urlsafe_b64encode(json.dumps(body).encode())
     return f"{data.decode()}.{_mac(key, 'session', data)}"
 
 
-def unseal(key: bytes, value: str, now: datetime) -> tuple[Actor, str] | None:
-    """Return who the cookie was made for, and the token of their forms; None when it is not (any more) good."""
+def unseal(key: bytes, value: str, now: datetime) -> tuple[Seat, str] | None:
+    """Return whose cookie it is, and the token of their forms; None when it is not (any more) good."""
     text, _, mac = value.partition(".")
     data = text.encode("ascii", "replace")
     if not hmac.compare_digest(_mac(key, "session", data), mac if mac.isascii() else ""):
         return None
     try:
         body = json.loads(base64.urlsafe_b64decode(data))
-        actor, at = Actor.parse(body["who"]), datetime.fromtimestamp(body["at"], UTC)
+        seat = Seat(Actor.parse(body["who"]), str(body["token"]))
+        at = datetime.fromtimestamp(body["at"], UTC)
     except (ValueError, KeyError, TypeError, OSError, binascii.Error, EmeritusError):
         return None
     if not timedelta(0) <= now - at + timedelta(seconds=5) <= LASTS:
         return None
-    return actor, _mac(key, "form", data)
+    return seat, _mac(key, "form", data)
 
 
 @frozen
@@ -86,22 +92,23 @@ class Door:
         opened = unseal(parts.cookie_key, request.cookies.get(COOKIE, ""), parts.clock.now())
         if opened is None:
             return None
-        actor, csrf = opened
+        seat, csrf = opened
+        if not parts.sessions.holds(seat):  # a token that was revoked ends what it opened
+            return None
         with parts.read() as work:
-            known = [person for person in people(work.log) if person.actor == actor]
-        roles = tuple(dict.fromkeys(role for person in known for role in person.roles))
-        return Session(actor, roles, csrf) if roles else None
+            known = find_person(work.log, seat.actor)
+        return None if known is None else Session(seat.actor, known.roles, csrf)
 
     def sign_in(self, token: str, where: str) -> Response | None:
         """Return the answer that signs the holder of *token* in, or None when nobody holds it."""
         parts = self.house.parts
-        actor = parts.sessions.person_for(token.strip())
-        if actor is None:
+        seat = parts.sessions.seat(token.strip())
+        if seat is None:
             return None
         answer = RedirectResponse(where, 303)
         answer.set_cookie(
             COOKIE,
-            seal(parts.cookie_key, actor, parts.clock.now()),
+            seal(parts.cookie_key, seat, parts.clock.now()),
             max_age=int(LASTS.total_seconds()),
             path="/desk",
             secure=parts.site_url.startswith("https:"),

@@ -8,15 +8,20 @@ from typing import Protocol
 from attrs import Factory, field, frozen
 
 from emeritus.core.clock import Clock
-from emeritus.core.people import Actor
+from emeritus.core.digests import sha256
+from emeritus.core.people import Actor, Seat
 from emeritus.process.ports import Work
 
 
 class Sessions(Protocol):
     """Knows who holds which sign-in token."""
 
-    def person_for(self, token: str) -> Actor | None:
-        """Return the person whose token this is, or None."""
+    def seat(self, token: str) -> Seat | None:
+        """Return whose token this is, or None when it is nobody's (any more)."""
+        ...
+
+    def holds(self, seat: Seat) -> bool:
+        """Tell whether the token is still good that *seat* was taken with."""
         ...
 
 
@@ -26,8 +31,16 @@ class MemorySessions:
     def __init__(self, people: Mapping[str, Actor]) -> None:
         self._people = dict(people)
 
-    def person_for(self, token: str) -> Actor | None:
-        return self._people.get(token)
+    def seat(self, token: str) -> Seat | None:
+        actor = self._people.get(token)
+        return None if actor is None else Seat(actor, sha256(token.encode()))
+
+    def holds(self, seat: Seat) -> bool:
+        return any(self.seat(token) == seat for token in self._people)
+
+    def end(self, token: str) -> None:
+        """Revoke a token."""
+        self._people.pop(token, None)
 
 
 @frozen

@@ -105,6 +105,10 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         f"Opened the record of {b['name']}, which promises {b['notice_days']} days of notice."
     ),
     "person.added": lambda b: f"Let {_name(b['person'])} act here as {' and '.join(b['roles'])}.",
+    "person.revised": lambda b: (
+        f"Said that {_name(b['person'])} acts here as {' and '.join(b['roles'])} from now on."
+    ),
+    "person.left": lambda b: f"Said that {_name(b['person'])} acts here no more.",
     "model.added": lambda b: f"Put {b['display_name']} on the register.",
     "retirement.opened": _opened,
     "retirement.moved": _moved,
