@@ -106,3 +106,18 @@ def test_figures_are_what_they_are_called(monkeypatch):
     assert told["ingest_mb_s"] == 1
     assert told["family8_slope"] == 0.1
     assert told["gguf_ratio"] is None
+
+
+def test_the_record_is_compared_like_with_like(monkeypatch):
+    """A proof is told in times quicker, leaves in times as many; without the peer both are null, and the keys stay."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.record import __main__ as record
+
+    told = {"appends_per_s": 9, "proof_ms": 2.0, "proof_bytes": 1, "log_entries": 7, "leaves_per_s": 300}
+    told["verify_1000_essays_s"] = 1.0
+    beside = {"proof_ms": 500.0, "appends_per_s": 200}
+    assert record.headline(told, beside)["vs_pymerkle"] == 250
+    assert record.headline(told, beside)["vs_pymerkle_appends"] == 1.5
+    alone = record.headline(told, None)
+    assert list(alone)[: len(record.KEYS)] == list(record.KEYS)
+    assert alone["vs_pymerkle"] is None

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import attrs
+from benchmarks import results as kept
 from benchmarks.archive import bounds, data, peers, plots, report
-from benchmarks.archive import results as kept
 from benchmarks.archive.measure import Task
 from benchmarks.archive.ours import PROFILES
 from rich.console import Console

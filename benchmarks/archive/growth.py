@@ -18,7 +18,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from benchmarks.archive import plots, results
+from benchmarks import results
+from benchmarks.archive import plots
 from benchmarks.archive.ours import sign
 from rich.console import Console
 from rich.table import Table

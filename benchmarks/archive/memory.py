@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from benchmarks.archive import results
+from benchmarks import results
 from rich.console import Console
 from rich.table import Table
 

@@ -4,10 +4,14 @@
 batch one transaction with a signed checkpoint, on the disk before the next (SQLite, WAL, synchronous=FULL).
 *proof_ms*, *proof_bytes*: the inclusion proof of an entry anywhere in a log of *log_entries*, each in a
 transaction of its own, as the site answers it; the median, and the bytes of the JSON answer without the
-entry itself. *rows_per_s*: small entries written as rows and tiles, without acts, which is nearest to what
-pymerkle does when it appends bytes. *verify_1000_essays_s*: everything about a site with 1,000 published
+entry itself. *verify_1000_essays_s*: everything about a site with 1,000 published
 essays, from its exported folder and the key alone, as a stranger does it (*export_1000_essays_s*: writing that
 folder); *verify_house_1000_essays_s*: the same in the house, from its database.
+
+pymerkle gets the same bytes in the same batches. It keeps no canonical acts, no idempotency keys and no signed
+checkpoints, so two comparisons are told: *vs_pymerkle*, how many times quicker a proof is had in the big log, and
+*vs_pymerkle_appends*, how many times as many bare leaves a second are written (*leaves_per_s*: rows, tiles and a
+signed checkpoint for each batch, without acts).
 """
 
 import argparse
@@ -23,11 +27,15 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from benchmarks import results
 from benchmarks.record import bulk, essays
+from rich.console import Console
+from rich.table import Table
 
 from emeritus.core.clock import SystemClock
 from emeritus.core.people import person
 from emeritus.record import Act, Checkpoint, SigningKey, merkle
+from emeritus.record.edge import Edge
 from emeritus.store.database import open_database, transaction
 from emeritus.store.log import SqlLog
 from emeritus.store.schema import migrate
@@ -90,6 +98,20 @@ def appends(folder: Path, count: int) -> dict[str, Any]:
     return {"appends_per_s": round(count / sum(took)), "batch_ms": _ms(took), "entry_bytes": len(rows[-1])}
 
 
+def leaves(folder: Path) -> dict[str, Any]:
+    """Write the same bytes as rows and tiles: what is left of an append when there is no act."""
+    rows = (folder / "acts.jsonl").read_bytes().splitlines()
+    database = open_database(f"sqlite:///{folder / 'leaves.db'}")
+    migrate(database)
+    edge, began = Edge(), time.perf_counter()
+    for at in range(0, len(rows), BATCH):
+        with transaction(database) as connection:
+            bulk.write(connection, rows[at : at + BATCH], edge, KEY)
+    took = time.perf_counter() - began
+    database.dispose()
+    return {"leaves_per_s": round(len(rows) / took)}
+
+
 def proofs(database: sa.Engine, size: int) -> dict[str, Any]:
     rng = random.Random(7)
     took, lengths = [], []
@@ -144,15 +166,17 @@ def main() -> None:
     parser.add_argument("--essays", type=int, default=1000)
     parser.add_argument("--peer", type=Path, help="the Python in whose environment pymerkle is")
     parser.add_argument("--peer-size", type=int, help="entries of the peer's big log; as --size unless given")
+    parser.add_argument("--write", action="store_true", help="keep what is said in benchmarks/RESULTS.md")
     parser.add_argument("--work", type=Path, default=Path("var"), help="where several GB may lie for a while")
     chosen = parser.parse_args()
+    machine = results.machine()
     chosen.work.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(chosen.work).free < ROOM * chosen.size / 10_000_000:
         raise SystemExit(f"{chosen.work} has no room for a log of {chosen.size:,} entries")
     with tempfile.TemporaryDirectory(prefix="bench-record-", dir=chosen.work) as name:
         folder = Path(name)
         say(f"{chosen.appends:,} appends in batches of {BATCH}")
-        told = appends(folder, chosen.appends)
+        told = appends(folder, chosen.appends) | leaves(folder)
         say(f"A log of {chosen.size:,} entries")
         began = time.perf_counter()
         database = bulk.build(folder, chosen.size, KEY, say)
@@ -162,7 +186,6 @@ def main() -> None:
         told |= {
             "log_entries": chosen.size,
             "log_built_s": round(built),
-            "rows_per_s": round(chosen.size / built),
             "log_bytes": sum(path.stat().st_size for path in folder.glob("big.db*")),
         }
         for path in folder.glob("big.db*"):
@@ -170,8 +193,52 @@ def main() -> None:
         say(f"{chosen.essays:,} essays")
         told |= essays.measure(folder, chosen.essays, KEY)
         say("pymerkle on the same entries" if chosen.peer else "pymerkle is left out: no --peer")
-        told["vs_pymerkle"] = peer(folder, chosen.peer, chosen.appends, chosen.peer_size or chosen.size)
-    print(json.dumps(told))
+        beside = peer(folder, chosen.peer, chosen.appends, chosen.peer_size or chosen.size)
+    told = headline(told, beside)
+    last = json.dumps(told)
+    console = Console(record=True, width=110)
+    console.print(table(told, beside or {}, chosen.essays))
+    if chosen.write:
+        results.write("record", "make bench-record", machine, f"{console.export_text()}\n{last}", [])
+    print(last)
+
+
+KEYS = ("appends_per_s", "proof_ms", "proof_bytes", "log_entries", "verify_1000_essays_s", "vs_pymerkle")
+"""What the last line tells first."""
+
+
+def headline(told: dict[str, Any], beside: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the object of the last line: `KEYS` first, then what else was measured; null where there is no peer."""
+    more = {
+        "vs_pymerkle": round(beside["proof_ms"] / told["proof_ms"], 1) if beside else None,
+        "vs_pymerkle_appends": round(told["leaves_per_s"] / beside["appends_per_s"], 2) if beside else None,
+        "pymerkle": beside,
+    }
+    told = told | more
+    return {key: told[key] for key in KEYS} | {key: value for key, value in told.items() if key not in KEYS}
+
+
+def table(told: dict[str, Any], beside: dict[str, Any], essays: int) -> Table:
+    """Return what was measured, for people."""
+    shown = Table(title=f"The record, and a log of {told['log_entries']:,} entries")
+    for title in ("", "emeritus", "pymerkle"):
+        shown.add_column(title, justify="right" if title else "left")
+    for says, key, theirs in (
+        ("whole acts appended, a second", "appends_per_s", ""),
+        ("bare leaves appended, a second", "leaves_per_s", "appends_per_s"),
+        ("a proof of one entry, ms (median)", "proof_ms", "proof_ms"),
+        ("the first proof after opening, ms", "", "first_proof_ms"),
+        ("a proof of one entry, bytes", "proof_bytes", "proof_bytes"),
+        (f"{essays:,} essays: export a site, s", "export_1000_essays_s", ""),
+        (f"{essays:,} essays: verify that site from its key, s", "verify_1000_essays_s", ""),
+        (f"{essays:,} essays: verify the house from its database, s", "verify_house_1000_essays_s", ""),
+    ):
+        shown.add_row(says, _cell(told.get(key)), _cell(beside.get(theirs)))
+    return shown
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:,}"
 
 
 if __name__ == "__main__":
