@@ -95,6 +95,17 @@ def test_words_come_with_all_that_made_them(voice: Voice):
     assert Utterance.from_canonical(said.canonical(), said.id) == said
 
 
+def test_text_is_counted_in_the_engines_own_tokens(voice: Voice):
+    """Where the engine is known here; what is counted is near what the engine says it was given."""
+    counted = voice.tokens(ASK[1].content)
+    if counted is None:
+        assert not voice.weights, "whoever speaks from weights here knows its tokens"
+        return
+    assert 1 < len(counted) <= voice.speak(ASK[1:], Sampling(seed=1, max_tokens=1)).tokens_in
+    assert voice.tokens("") == ()
+    assert voice.tokens("a b c d")[:2] == voice.tokens("a b")
+
+
 def test_the_token_limit_is_kept_and_told(voice: Voice):
     """An answer that was cut off by the limit says so."""
     said = voice.speak(ASK, Sampling(seed=1, max_tokens=3))

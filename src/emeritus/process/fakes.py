@@ -12,6 +12,7 @@ from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput, Unavailable
 from emeritus.process.ports import Failure, Fetched
 from emeritus.record import MemoryLog, MemoryUtterances, SigningKey
+from emeritus.record.documents import MemoryDocuments
 from emeritus.record.private import MemoryPrivate
 
 
@@ -79,6 +80,7 @@ class MemoryWork:
 
     log: MemoryLog
     utterances: MemoryUtterances
+    documents: MemoryDocuments
     private: MemoryPrivate
     stretches: MemoryStretches
     failures: MemoryFailures
@@ -95,6 +97,7 @@ class MemoryWorks:
         self._work = MemoryWork(
             MemoryLog(clock, key),
             MemoryUtterances(),
+            MemoryDocuments(),
             MemoryPrivate(),
             MemoryStretches(),
             MemoryFailures(),
@@ -113,6 +116,7 @@ class MemoryWorks:
             size = work.log.size()
             others = (
                 work.utterances,
+                work.documents,
                 work.private,
                 work.stretches,
                 work.failures,

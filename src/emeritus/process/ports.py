@@ -1,6 +1,6 @@
 """What the process needs of the outside: a unit of work, the archive's blobs, voices, a clock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from emeritus.core.clock import Clock
 from emeritus.core.errors import Unavailable
 from emeritus.core.speech import Speaker, Utterances
 from emeritus.record import Log
+from emeritus.record.documents import Documents
 from emeritus.record.private import Private
 
 
@@ -65,6 +66,8 @@ class Work(Protocol):
     @property
     def utterances(self) -> Utterances: ...
     @property
+    def documents(self) -> Documents: ...
+    @property
     def private(self) -> Private: ...
     @property
     def stretches(self) -> Stretches: ...
@@ -79,6 +82,10 @@ class Voices(Protocol):
 
     def speaker(self, model: str) -> Speaker:
         """Return a speaker for a model of the register; its engine is started at the first word."""
+        ...
+
+    def tokens(self, model: str, text: str) -> Sequence[int] | None:
+        """Return *text* in the tokens of the model's engine; None where nobody here knows them."""
         ...
 
 

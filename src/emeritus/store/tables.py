@@ -88,6 +88,14 @@ utterance = sa.Table(
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
 
+document = sa.Table(
+    "document",
+    metadata,
+    sa.Column("digest", sa.String(80), primary_key=True),
+    sa.Column("media_type", sa.String(200), nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
 private_fact = sa.Table(
     "private_fact",
     metadata,

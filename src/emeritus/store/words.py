@@ -1,4 +1,4 @@
-"""Words and private facts in SQL."""
+"""Words, documents and private facts in SQL."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -6,8 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from emeritus.core.digests import canonical, from_canonical
+from emeritus.core.digests import canonical, from_canonical, sha256
 from emeritus.core.speech import Utterance
+from emeritus.record.documents import Document, checked, no_document
 from emeritus.record.memory import no_utterance
 from emeritus.record.private import SALT_BYTES, commitment, no_fact
 from emeritus.store import tables
@@ -43,6 +44,29 @@ class SqlUtterances:
 
     def ids(self) -> Iterator[str]:
         yield from self._connection.execute(sa.select(tables.utterance.c.id)).scalars()
+
+
+class SqlDocuments:
+    """`Documents` on one connection."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def keep(self, data: bytes, media_type: str) -> str:
+        digest = sha256(data)
+        known = sa.select(tables.document.c.digest).where(tables.document.c.digest == digest)
+        if self._connection.execute(known).scalar() is None:
+            row = {"digest": digest, "media_type": media_type, "data": data}
+            self._connection.execute(tables.document.insert(), row)
+        return digest
+
+    def get(self, digest: str) -> Document:
+        table = tables.document
+        query = sa.select(table.c.media_type, table.c.data).where(table.c.digest == digest)
+        row = self._connection.execute(query).first()
+        if row is None:
+            raise no_document(digest)
+        return checked(digest, Document(row.media_type, stored_bytes(row.data)))
 
 
 class SqlPrivate:

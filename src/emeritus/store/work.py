@@ -14,7 +14,7 @@ from emeritus.store import tables
 from emeritus.store.access import SqlKeys, SqlUsage
 from emeritus.store.database import transaction
 from emeritus.store.log import Renew, SqlLog
-from emeritus.store.words import SqlPrivate, SqlUtterances
+from emeritus.store.words import SqlDocuments, SqlPrivate, SqlUtterances
 
 AskFor = Callable[[sa.Connection, Failures], Stretches]
 
@@ -25,6 +25,7 @@ class SqlWork:
 
     log: SqlLog
     utterances: SqlUtterances
+    documents: SqlDocuments
     private: SqlPrivate
     stretches: Stretches
     failures: "SqlFailures"
@@ -74,6 +75,7 @@ class SqlWorks:
         return SqlWork(
             log=SqlLog(connection, self._clock, self.key, self._renew),
             utterances=SqlUtterances(connection),
+            documents=SqlDocuments(connection),
             private=SqlPrivate(connection),
             stretches=self._ask_for(connection, failures),
             failures=failures,

@@ -159,6 +159,25 @@ class LlamaVoice:
             schema=replies.plain_copy(schema),
         )
 
+    def tokens(self, text: str) -> tuple[int, ...]:
+        """Return *text* as the engine's own tokens, without any that it would add at the beginning.
+
+        Raises:
+            EngineDied, EngineNotStarted, VoiceTimeout, BadReply: as `speak`.
+        """
+        process = self._running()
+        status, data = exchange(
+            process.url + "/tokenize",
+            replies.as_json({"content": text, "add_special": False}),
+            {"content-type": "application/json", "authorization": f"Bearer {process.key}"},
+            who=self._who,
+            seconds=self._settings.answer_timeout,
+            lost=lambda: self._died(process),
+        )
+        if status != 200:
+            raise replies.failure(status, data, self._who, hide=process.key)
+        return replies.token_ids(data, self._who)
+
     @asynccontextmanager
     async def request(
         self, path: str, body: bytes, headers: Mapping[str, str] = NO_HEADERS

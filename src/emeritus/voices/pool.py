@@ -138,6 +138,11 @@ class Pool:
         """Return a Speaker for *model* that leases its voice for each answer."""
         return PooledSpeaker(self, model)
 
+    def tokens(self, model: str, text: str) -> tuple[int, ...] | None:
+        """Return *text* in the tokens of *model*'s engine; None where they are not known here. Raises as `lease`."""
+        with self.lease(model) as voice:
+            return voice.tokens(text)
+
     # -- looking and steering -----------------------------------------------
 
     def status(self) -> tuple[Warmth, ...]:

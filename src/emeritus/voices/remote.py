@@ -79,6 +79,9 @@ class RemoteVoice:
         self._who = f"{urlsplit(self._base).hostname} ({self.model})"
         self._closed = False
 
+    def tokens(self, text: str) -> tuple[int, ...] | None:  # noqa: ARG002
+        return None  # the remote's own, and most do not tell
+
     @property
     def weights(self) -> str:
         return ""

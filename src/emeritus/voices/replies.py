@@ -72,6 +72,10 @@ class _AnthropicMessage(msgspec.Struct):
     usage: _AnthropicUsage
 
 
+class _Tokens(msgspec.Struct):
+    tokens: list[int]
+
+
 class _Error(msgspec.Struct):
     message: str = ""
     type: str | None = None
@@ -134,6 +138,11 @@ def anthropic_message(data: bytes, who: str) -> Reply:
         usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
     )
     return _reply("".join(words), finish, tokens_in, usage.output_tokens, who)
+
+
+def token_ids(data: bytes, who: str) -> tuple[int, ...]:
+    """Read an answer of ``/tokenize``. Raises BadReply."""
+    return tuple(_decode(data, _Tokens, who).tokens)
 
 
 def failure(status: int, data: bytes, who: str, *, hide: str = "") -> VoiceError | NotUnderstood:

@@ -98,6 +98,10 @@ class Voice(Speaker, Protocol):
         """
         ...
 
+    def tokens(self, text: str) -> tuple[int, ...] | None:
+        """Return *text* as the engine's own tokens; None where nobody here knows them. Raises as `speak`."""
+        ...
+
     def request(
         self, path: str, body: bytes, headers: Mapping[str, str] = NO_HEADERS
     ) -> AbstractAsyncContextManager[RawAnswer]:
