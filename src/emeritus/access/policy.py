@@ -1,16 +1,20 @@
 """Policies: for each model, who may reach it. They change only by a decision that is on the record."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from attrs import frozen
 
-from emeritus.core.clock import parse_date
+from emeritus.core.clock import Clock, parse_date
 from emeritus.core.errors import InvalidInput
-from emeritus.core.people import Actor
+from emeritus.core.people import Actor, require_person
 from emeritus.ledger.aftercare import TIERS, Tier
 from emeritus.record import Act, Entry, Log
-from emeritus.registry.model import Model, State, get_model
+from emeritus.registry.model import Model, State, all_models, get_model
+from emeritus.registry.organisation import acting
 
+LONGEST: Final = timedelta(days=3650)
+"""Access is looked at again at least so often."""
 IN_SERVICE = "It is in service: members use it, others may apply."
 UNDECIDED = "Nothing has been decided about access to it yet: whoever finds value in it may apply."
 
@@ -27,6 +31,64 @@ class Policy:
     reason: str
     review_on: date | None = None
     decided_entry: int | None = None
+
+    def due(self, today: date) -> bool:
+        """Tell whether the day has come on which it was to be looked at again."""
+        return self.review_on is not None and self.review_on <= today
+
+
+@frozen
+class Decided:
+    """A policy that was put into effect: by whom it was decided, and when. *entry* is the decision's."""
+
+    policy: Policy
+    by: Actor
+    at: datetime
+    entry: int
+
+
+def decide_policy(
+    log: Log, clock: Clock, model: str, *, tier: Tier, reason: str, review_on: date, by: Actor
+) -> Policy:
+    """Decide anew who may reach a model, and put it into effect at once, whatever the model's state is.
+
+    Deciding the same for a later day says that it was looked at again. What holds from the day of a
+    retirement on is decided with `emeritus.ledger.decide_aftercare`, and takes effect then.
+
+    Raises:
+        NotFound: no such model. NotPermitted: *by* is no steward.
+        InvalidInput: an unknown tier, no reason, or a day of review that has passed or is too far away.
+    """
+    acting(log, require_person(by, "decide on access"), "steward", "decide who may reach a model")
+    get_model(log, model)
+    if tier not in TIERS:
+        raise _no_tier(tier)
+    if not reason.strip():
+        raise InvalidInput("The reason is missing.", next_step="Give one, for the public.")
+    today = clock.now().date()
+    if not today < review_on <= today + LONGEST:
+        raise InvalidInput(
+            f"Access cannot be looked at again on {review_on}.",
+            next_step=f"Name a day after today, and within {LONGEST.days // 365} years.",
+        )
+    standing = policy(log, model)
+    if standing.decided_entry is not None and (standing.tier, standing.reason, standing.review_on) == (
+        tier,
+        reason.strip(),
+        review_on,
+    ):
+        return standing
+    body = {
+        "tier": tier,
+        "reason": reason.strip(),
+        "review_on": review_on.isoformat(),
+        "revises": standing.decided_entry,
+    }
+    turn = len(log.entries(model=model, kinds={"access.decided"}))
+    decided = log.append(Act("access.decided", body, by, model, model, f"access.decided:{model}:{turn}"))
+    return set_policy(
+        log, model, tier=tier, reason=reason, review_on=review_on, decision_entry=decided.seq, by=by
+    )
 
 
 def set_policy(
@@ -46,13 +108,13 @@ def set_policy(
     """
     get_model(log, model)
     if tier not in TIERS:
-        raise InvalidInput(f"{tier[:40]!r} is no access tier.", next_step=f"Choose from: {', '.join(TIERS)}.")
+        raise _no_tier(tier)
     if not reason.strip():
         raise InvalidInput("The reason is missing.", next_step="Give one, for the public.")
     decision = log.get(decision_entry)
     decided = decision.body.get("tier", tier)
     if (
-        decision.kind not in ("aftercare.decided", "decision.made")
+        decision.kind not in ("aftercare.decided", "decision.made", "access.decided")
         or decision.model != model
         or decided != tier
     ):
@@ -77,6 +139,22 @@ def policy(log: Log, model_id: str) -> Policy:
     return policy_of(found[0]) if found else default_policy(model)
 
 
+def policy_history(log: Log, model_id: str) -> list[Decided]:
+    """Return every policy that was decided for a model, the newest first. Raises NotFound."""
+    get_model(log, model_id)
+    found = []
+    for entry in log.entries(model=model_id, kinds={"policy.set"}, newest_first=True):
+        decision = log.get(entry.body["decision"])
+        found.append(Decided(policy_of(entry), decision.by, entry.at, decision.seq))
+    return found
+
+
+def to_review(log: Log, today: date) -> list[Policy]:
+    """Return the policies whose day of review has come, those that have waited longest first."""
+    due = [found for model in all_models(log) if (found := policy(log, model.id)).due(today)]
+    return sorted(due, key=lambda each: (each.review_on or today, each.model))
+
+
 def policy_of(entry: Entry) -> Policy:
     """Read a ``policy.set`` entry."""
     return Policy(
@@ -93,3 +171,7 @@ def default_policy(model: Model) -> Policy:
     if model.state is State.RETIRED:
         return Policy(model.id, "on-request", UNDECIDED)
     return Policy(model.id, "members", IN_SERVICE)
+
+
+def _no_tier(tier: str) -> InvalidInput:
+    return InvalidInput(f"{tier[:40]!r} is no access tier.", next_step=f"Choose from: {', '.join(TIERS)}.")

@@ -2,6 +2,7 @@
 
 import click
 
+from emeritus.cli import access_policy
 from emeritus.cli.house import Home, day, say_json
 from emeritus.ledger.aftercare import TIERS, Tier
 from emeritus.registry.organisation import acting
@@ -220,3 +221,8 @@ def rotate(home: Home, key_id: str, end: bool) -> None:
     click.echo(f"{key_id} has ended.")
     if issued is not None:
         click.echo(f"Key, shown once: {issued.text}")
+
+
+# Commands that live in files of their own.
+for each in access_policy.commands:
+    command.add_command(each)

@@ -7,9 +7,21 @@ from typing import Literal
 from attrs import frozen
 
 from emeritus import column, ledger
+from emeritus.access.policy import Policy, policy
 from emeritus.core.clock import start_of
 from emeritus.ledger import AccessKept, Followed, WeightsKept
-from emeritus.process.stages import CHECK, DRAFT, ERASE, INTERVIEW, PRESERVE, PROBE, PROVE, REACH, RETIRE
+from emeritus.process.stages import (
+    CHECK,
+    DRAFT,
+    ERASE,
+    INTERVIEW,
+    PRESERVE,
+    PROBE,
+    PROVE,
+    REACH,
+    RETIRE,
+    REVIEW_ACCESS,
+)
 from emeritus.record import Entry, Log
 from emeritus.registry import Model, State, get_model
 
@@ -65,7 +77,8 @@ def plan(log: Log, model_id: str, now: datetime) -> Plan:
     """Return where the retirement of *model_id* stands at *now*. Raises NotFound for an unknown model."""
     model = get_model(log, model_id)
     if model.state is State.ACTIVE:  # preserved all the same, perhaps, and the law does not wait
-        return Plan(model, tuple(step for step in _erase(model) if step.status == "due"))
+        steps = (*_erase(model), *_review_access(policy(log, model.id), now))
+        return Plan(model, tuple(step for step in steps if step.status in ("due", "waiting")))
     return Plan(model, tuple(_steps(log, model, now)))
 
 
@@ -85,7 +98,9 @@ def _steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     yield from _prove(model, promises, now)
     yield from _column(log, model, retire, aftercare, now)
     yield from _check(log, model, promises, now)
-    yield _revisit(model, promises, aftercare, retire)
+    decided = policy(log, model.id)
+    yield from _review_access(decided, now)
+    yield _revisit(model, promises, decided, retire, now)
 
 
 def _ready(*before: Step) -> bool:
@@ -301,8 +316,18 @@ def _check(log: Log, model: Model, promises: Sequence[Followed], now: datetime) 
     return (Step(CHECK, model.id, "due", "write down how its commitments stand", when=now),)
 
 
+def _review_access(decided: Policy, now: datetime) -> Iterator[Step]:
+    """Who may reach it was decided until a day; on that day it waits for a steward."""
+    if decided.review_on is None or not decided.due(now.date()):
+        return
+    day = start_of(decided.review_on)
+    says = f"look again at who may reach it: {decided.tier}, decided until {decided.review_on}"
+    late = now.date() > decided.review_on
+    yield Step(REVIEW_ACCESS, decided.model, "waiting", says, "steward", when=day, since=day, late=late)
+
+
 def _revisit(
-    model: Model, promises: Sequence[Followed], aftercare: ledger.Aftercare | None, retire: Step
+    model: Model, promises: Sequence[Followed], decided: Policy, retire: Step, now: datetime
 ) -> Step:
     wanting = [each for each in promises if each.standing.wants_attention]
     if wanting:
@@ -318,8 +343,8 @@ def _revisit(
         )
     open_ = [each for each in promises if each.standing.open]
     dates = [_day(each) for each in open_]
-    if aftercare is not None and retire.status == "done":
-        dates.append(aftercare.review_on)
+    if retire.status == "done" and decided.review_on is not None and not decided.due(now.date()):
+        dates.append(decided.review_on)
     if not dates:
         return Step("revisit", model.id, "later", "look at the commitments and at access again")
     says = "look at access again"

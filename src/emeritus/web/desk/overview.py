@@ -56,6 +56,8 @@ def _where(stop: Stop, model: Model) -> str:
             return f"/desk/models/{model.id}/decisions"
         case "review" | "publish":
             return f"/desk/essays/{stop.step.subject}"
+        case "access":
+            return f"/desk/models/{model.id}/access"
     return ""
 
 
@@ -81,9 +83,9 @@ def overview(work: Work, now: datetime) -> Mapping[str, object]:
     known: Mapping[str, Actor] = named(work.log)
     found, overdue, proposed = [], [], []
     for model in all_models(work.log):
-        if model.state is State.ACTIVE:
-            continue
         way = plan(work.log, model.id, now)
+        if model.state is State.ACTIVE and not way.open:
+            continue
         waiting = tuple(
             Waiting(stop, _where(stop, model), tuple(work.failures.of(stop.step.stage, stop.step.subject)))
             for stop in stops(way, known)

@@ -193,6 +193,10 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     "essay.published": lambda b: (
         f"Published an essay as edition {b['edition']}, byte for byte as the model wrote it."
     ),
+    "access.decided": lambda b: (
+        f"Decided who reaches the model from now on: {_tier(b['tier'])}; to be looked at again on "
+        f"{_day(b['review_on'])}."
+    ),
     "policy.set": lambda b: f"Set who may reach the model: {_tier(b['tier'])}.",
     "access.probed": lambda _: "Called the retired model from the archive, and it answered.",
     "access.probe_refused": lambda b: (

@@ -26,6 +26,7 @@ TITLES: Mapping[str, str] = {
     "draft": "Column: an essay is written",
     "review": "Column: an essay is read by a person",
     "publish": "Column: an essay is published",
+    "access": "Access looked at again",
     "revisit": "Promises looked at again",
 }
 ROLES = ("steward", "reviewer")
