@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attrs import evolve
 
-from emeritus.access.ports import KeyRecord, Keys, Totals, Usage
+from emeritus.access.ports import KeyRecord, Keys, Totals, Usage, Used
 from emeritus.core.digests import sha256
 from emeritus.core.errors import Conflict, NotFound
 
@@ -79,6 +79,23 @@ class KeysContract:
             keys.touch("key-1", NOON + timedelta(seconds=seconds))
         assert keys.get("key-1").last_used_at == NOON + timedelta(seconds=9)
 
+    def test_of_a_holder(self, keys: Keys):
+        """The keys of a holder are theirs alone, ended ones too, oldest first."""
+        for number, holder in ((2, "member-1"), (1, "member-1"), (3, "grant-1")):
+            keys.add(record(number, holder=holder))
+        keys.revoke("key-1", NOON)
+        assert [key.id for key in keys.of("member-1")] == ["key-1", "key-2"]
+        assert list(keys.of("nobody")) == []
+
+    def test_expires_no_later_than_before(self, keys: Keys):
+        """An end can be brought forward and never put off."""
+        keys.add(record(1))
+        for hours in (5, 9, 2):
+            keys.expire("key-1", NOON + timedelta(hours=hours))
+        assert keys.get("key-1").expires_at == NOON + timedelta(hours=2)
+        with pytest.raises(NotFound):
+            keys.expire("key-9", NOON)
+
 
 class UsageContract:
     def test_nothing_used(self, usage: Usage):
@@ -125,3 +142,25 @@ class UsageContract:
         assert usage.totals(since=NOON + timedelta(days=2)).tokens_in == 1100
         assert usage.totals(model="opus", key_id="key-2", since=NOON + timedelta(days=3)).tokens == 1001
         assert usage.totals(model="sonnet") == Totals(0, 0, 0, 0.0)
+
+    def test_by_key_and_model(self, usage: Usage):
+        """What each key used of each model, with its last call; a call whose end was never told counts."""
+        for number, (key, model, tokens) in enumerate(
+            [("key-1", "opus", 5), ("key-1", "opus", 7), ("key-1", "haiku", 1), ("key-2", "opus", 90)]
+        ):
+            usage.begin(f"req-{number}", key, model, NOON + timedelta(minutes=number))
+            usage.finish(
+                f"req-{number}", tokens_in=tokens, tokens_out=0, seconds=0.5, status=200, bytes_out=2
+            )
+        usage.begin("req-9", "key-1", "haiku", NOON + timedelta(minutes=9))
+        assert list(usage.by_key(model="opus")) == [
+            Used("key-2", "opus", Totals(1, 90, 0, 0.5, 2), NOON + timedelta(minutes=3)),
+            Used("key-1", "opus", Totals(2, 12, 0, 1.0, 4), NOON + timedelta(minutes=1)),
+        ]
+        assert [(each.key_id, each.model) for each in usage.by_key(keys={"key-1"})] == [
+            ("key-1", "opus"),
+            ("key-1", "haiku"),
+        ]
+        [late] = usage.by_key(since=NOON + timedelta(minutes=4))
+        assert (late.model, late.totals, late.last_at) == ("haiku", Totals(1), NOON + timedelta(minutes=9))
+        assert list(usage.by_key(keys=())) == []

@@ -28,6 +28,8 @@ KEYS = [
     "grant revoked",
     "grant expired",
     "grant spent",
+    "grant too fast",
+    "grant rotated out",
     "grant against policy",
 ]
 
@@ -47,6 +49,8 @@ TABLE = {
     "grant revoked": ("model_gone", "grant_ended", "grant_ended", ANYONE),
     "grant expired": ("model_gone", "grant_ended", "grant_ended", ANYONE),
     "grant spent": ("model_gone", "budget_spent", "budget_spent", "public"),
+    "grant too fast": ("model_gone", "rate_exceeded", "rate_exceeded", "public"),
+    "grant rotated out": ("model_gone", "key_ended", "key_ended", ANYONE),
     "grant against policy": ("grant", "grant", "grant", "public"),
 }
 STATUS = {
@@ -59,11 +63,13 @@ STATUS = {
     "grant_ended": 403,
     "model_gone": 410,
     "budget_spent": 429,
+    "rate_exceeded": 429,
 }
 SPENT = 1000
+RATE = 60
 
 
-def granted(house, *models, days=365, budget=None):
+def granted(house, *models, days=365, budget=None, rate=None):
     received = applications.apply(
         house.log,
         house.private,
@@ -82,11 +88,12 @@ def granted(house, *models, days=365, budget=None):
         by=house.ada,
         days=days,
         budget=budget,
+        rate=rate,
     )
     return decided.grant, grants.issue_key(house.log, house.keys, house.clock, decided.grant)
 
 
-def present(house, kind, policy):
+def present(house, kind):
     """Make the key of that kind and return what the gate sees of it."""
     if kind in ("nothing", "mistyped", "unknown"):
         return {"nothing": KeyFault.MISSING, "mistyped": KeyFault.MISTYPED}.get(kind, KeyFault.UNKNOWN)
@@ -101,6 +108,10 @@ def present(house, kind, policy):
             more = {"models": ("other",)} if kind != "member expired" else {"expires_at": house.clock.now()}
             issued = keys.issue(house.keys, house.clock, holder=who.id, kind="member", **more)
         return keys.present(house.keys, issued.text)
+    return present_grant(house, kind)
+
+
+def present_grant(house, kind):
     if kind == "grant for another model":
         return keys.present(house.keys, granted(house, "other")[1].text)
     if kind == "grant against policy":
@@ -108,7 +119,11 @@ def present(house, kind, policy):
         key = granted(house, "subject")[1]
         return keys.present(house.keys, key.text)
     budget = SPENT if kind == "grant spent" else None
-    grant, issued = granted(house, "subject", days=1, budget=budget)
+    rate = RATE if kind == "grant too fast" else None
+    grant, issued = granted(house, "subject", days=1, budget=budget, rate=rate)
+    if kind == "grant rotated out":
+        keys.rotate(house.keys, house.clock, issued.record.id, overlap=timedelta(hours=1))
+        house.clock.advance(timedelta(hours=1))
     if kind == "grant revoked":
         grants.revoke_grant(house.log, grant, reason="Misused", by=house.ada)
     if kind == "grant expired":
@@ -127,11 +142,11 @@ def test_matrix(house, state, policy, kind):
     if kind == "grant against policy" and policy in ("unset", "none"):
         # it is made under "none"; what follows it is the policy under test
         policy = "none"
-    key = present(house, kind, policy)
+    key = present(house, kind)
     if policy != "unset":
         house.tier("subject", policy)
     stands = standing(house.log)
-    answer = admit(stands, "subject", key, house.clock.now(), links=LINKS, spent=SPENT)
+    answer = admit(stands, "subject", key, house.clock.now(), links=LINKS, spent=SPENT, lately=RATE)
     tier = policy if policy != "unset" else ("on-request" if state == "retired" else "members")
     expected = TABLE[kind][TIERS.index(tier)]
     if isinstance(answer, Admission):

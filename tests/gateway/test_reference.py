@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 from emeritus.access.gate import STATUS, Code
+from emeritus.access.holders import KeyNotAccepted
 from emeritus.voices import errors as voice_errors
 from emeritus.web.gateway import Parts, answers, asked, create_gateway, pace
 
@@ -23,6 +24,7 @@ def test_every_code_is_told():
     """No code that a caller can meet is without a line, and the line has the right status."""
     assert set(get_args(Code)) == set(STATUS)
     ours = [asked.BadRequest, asked.TooLarge, asked.TooSlow, pace.TooOften, answers.Defect]
+    ours += [KeyNotAccepted]
     theirs = [getattr(voice_errors, name) for name in ("BadReply", "KeyRefused", "Unreachable", "Busy")]
     theirs += [getattr(voice_errors, name) for name in ("EngineDied", "EngineNotStarted", "VoiceTimeout")]
     told = {**STATUS, **{error.id: error.status for error in ours + theirs}}

@@ -1,11 +1,11 @@
 """Keys and usage in memory: public fakes that pass the contract tests of the real ones."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
 
-from emeritus.access.ports import KeyRecord, Totals
+from emeritus.access.ports import KeyRecord, Totals, Used
 from emeritus.core.errors import Conflict, NotFound
 
 
@@ -41,6 +41,14 @@ class MemoryKeys:
         key = self.get(key_id)
         if key.last_used_at is None or key.last_used_at < at:
             self._keys[key_id] = evolve(key, last_used_at=at)
+
+    def of(self, holder: str) -> Sequence[KeyRecord]:
+        return [key for key in self.all() if key.holder == holder]
+
+    def expire(self, key_id: str, at: datetime) -> None:
+        key = self.get(key_id)
+        if key.expires_at is None or key.expires_at > at:
+            self._keys[key_id] = evolve(key, expires_at=at)
 
 
 @frozen
@@ -97,6 +105,21 @@ class MemoryUsage:
             sum(took.seconds for took in found),
             sum(took.bytes_out for took in found),
         )
+
+    def by_key(
+        self, *, model: str | None = None, keys: Collection[str] | None = None, since: datetime | None = None
+    ) -> Sequence[Used]:
+        pairs: dict[tuple[str, str], datetime] = {}
+        for call in self._calls.values():
+            wanted = (model is None or call.model == model) and (keys is None or call.key_id in keys)
+            if wanted and (since is None or call.at >= since):
+                pair = (call.key_id, call.model)
+                pairs[pair] = max(call.at, pairs.get(pair, call.at))
+        found = [
+            Used(key_id, name, self.totals(model=name, key_id=key_id, since=since), last)
+            for (key_id, name), last in pairs.items()
+        ]
+        return sorted(found, key=lambda each: (-each.totals.tokens, each.key_id, each.model))
 
 
 def no_key(key_id: str) -> NotFound:

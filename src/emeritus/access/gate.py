@@ -28,6 +28,7 @@ Code = Literal[
     "model_not_found",
     "model_gone",
     "budget_spent",
+    "rate_exceeded",
 ]
 WeightsCode = Literal["weights_kept", "weights_not_here", "weights_gone"]
 STATUS: Final[Mapping[str, int]] = {
@@ -41,6 +42,7 @@ STATUS: Final[Mapping[str, int]] = {
     "model_not_found": 404,
     "model_gone": 410,
     "budget_spent": 429,
+    "rate_exceeded": 429,
 }
 WEIGHTS_STATUS: Final[Mapping[str, int]] = {
     "weights_kept": 403,
@@ -124,13 +126,15 @@ def admit(  # noqa: PLR0911 - one line a case
     *,
     links: Links,
     spent: int = 0,
+    lately: int = 0,
 ) -> Admission | Refusal:
     """Decide on one call.
 
     Args:
         model_id: as the caller wrote it.
         key: what `keys.present` made of the key.
-        spent: tokens that this key has used, for a grant with a budget.
+        spent: tokens that the keys of this grant have used, for a grant with a budget.
+        lately: calls that they made within the last minute, for a grant with a rate.
     """
     model = standing.models.get(model_id)
     if model is None:
@@ -152,7 +156,7 @@ def admit(  # noqa: PLR0911 - one line a case
         return case.refuse("not_granted", f"This key is for {', '.join(key.models)}, not for {model.id}.")
     if key.kind == "member":
         return _member(key, case)
-    return _granted(standing.grants[key.holder], key, case, spent)
+    return _granted(standing.grants[key.holder], key, case, spent, lately)
 
 
 def reachable(standing: Standing, model_id: str) -> bool:
@@ -162,10 +166,20 @@ def reachable(standing: Standing, model_id: str) -> bool:
 
 def budgeted(standing: Standing, key: KeyRecord | KeyFault) -> bool:
     """Tell whether *spent* matters for this key, so that it has to be looked up."""
-    if isinstance(key, KeyFault) or key.kind != "grant":
-        return False
-    grant = standing.grants.get(key.holder)
+    grant = _grant_of(standing, key)
     return grant is not None and grant.budget is not None
+
+
+def paced(standing: Standing, key: KeyRecord | KeyFault) -> bool:
+    """Tell whether *lately* matters for this key, so that it has to be looked up."""
+    grant = _grant_of(standing, key)
+    return grant is not None and grant.rate is not None
+
+
+def _grant_of(standing: Standing, key: KeyRecord | KeyFault) -> Grant | None:
+    if isinstance(key, KeyFault) or key.kind != "grant":
+        return None
+    return standing.grants.get(key.holder)
 
 
 def _member(key: KeyRecord, case: _Case) -> Admission | Refusal:
@@ -175,7 +189,7 @@ def _member(key: KeyRecord, case: _Case) -> Admission | Refusal:
     return case.refuse("not_granted", f"{case.model.display_name} is open on request only. {why}")
 
 
-def _granted(grant: Grant, key: KeyRecord, case: _Case, spent: int) -> Admission | Refusal:
+def _granted(grant: Grant, key: KeyRecord, case: _Case, spent: int, lately: int) -> Admission | Refusal:
     if case.model.id not in grant.models:
         return case.refuse(
             "not_granted", f"This key's grant is for {', '.join(grant.models)}, not for {case.model.id}."
@@ -186,14 +200,18 @@ def _granted(grant: Grant, key: KeyRecord, case: _Case, spent: int) -> Admission
             f"This grant was for {grant.budget} tokens, and {spent} have been used.",
             "Say what more would be for.",
         )
+    if grant.rate is not None and lately >= grant.rate:
+        return case.refuse(
+            "rate_exceeded",
+            f"This grant is for {grant.rate} calls a minute, and {lately} were made within the last one.",
+            "Wait a minute.",
+        )
     return Admission(case.model, key.id, "grant")
 
 
 def _excepted(standing: Standing, model: Model, key: KeyRecord | KeyFault) -> bool:
     """Tell whether a person granted this against policy."""
-    if isinstance(key, KeyFault) or key.kind != "grant":
-        return False
-    grant = standing.grants.get(key.holder)
+    grant = _grant_of(standing, key)
     return grant is not None and model.id in grant.against_policy
 
 
@@ -215,9 +233,13 @@ def fault_of(  # noqa: PLR0911 - one line a fault
     if grant.revoked_at is not None:
         why = full_stop(grant.revoked_why)
         return "grant_ended", f"This grant was revoked on {grant.revoked_at:%Y-%m-%d}: {why}"
-    ended = grant.expires_at if key.expires_at is None else min(grant.expires_at, key.expires_at)
-    if ended <= now:
-        return "grant_ended", f"This grant ended on {ended:%Y-%m-%d}."
+    if grant.expires_at <= now:
+        return "grant_ended", f"This grant ended on {grant.expires_at:%Y-%m-%d}."
+    if key.expires_at is not None and key.expires_at <= now:
+        return (
+            "key_ended",
+            f"This key ended on {key.expires_at:%Y-%m-%d}; its grant lives on with another key.",
+        )
     return None
 
 

@@ -1,6 +1,6 @@
 """Grants: access for one applicant to some models, for a time. Made, used by key, revoked; never edited."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,12 +19,16 @@ from emeritus.registry.organisation import acting
 KINDS = frozenset({"grant.made", "grant.revoked"})
 DEFAULT_DAYS: Final = 365
 LONGEST_DAYS: Final = 3653
+MOST_A_MINUTE: Final = 100_000
 BY_ITSELF: Final = "Nothing speaks against it: the policy is to grant."
 
 
 @frozen
 class Grant:
-    """Access for an applicant. *budget* is in tokens, in and out together; None for no bound.
+    """Access for an applicant.
+
+    *budget* is in tokens, in and out together, and *rate* in calls a minute, for all its keys together; None
+    for no bound.
 
     *against_policy* names the models that the policy kept closed when a person granted them all the same.
     *weights* says that it is for their weights too, as far as those are handed out.
@@ -38,6 +42,7 @@ class Grant:
     by: Actor
     reason: str
     budget: int | None = None
+    rate: int | None = None
     against_policy: tuple[str, ...] = ()
     weights: bool = False
     revoked_at: datetime | None = None
@@ -58,6 +63,8 @@ def decide_application(
     by: Actor,
     days: int = DEFAULT_DAYS,
     budget: int | None = None,
+    rate: int | None = None,
+    models: Sequence[str] | None = None,
     weights: bool = False,
 ) -> Application:
     """Answer an application. The software may grant what nothing speaks against; all else takes a steward.
@@ -66,11 +73,13 @@ def decide_application(
         grant: yes or no; no needs a *reason* of substance, and can be appealed once.
         days: how long the grant lasts.
         budget: how many tokens it may use altogether; None for no bound.
+        rate: how many calls a minute it may make; None for no bound.
+        models: to grant some of the models that were applied for; None for all of them.
         weights: whether the weights are handed out too, where the application asks for them.
 
     Raises:
         NotFound: no such application.
-        InvalidInput: no reason; an impossible length or budget; weights that nobody asked for.
+        InvalidInput: no reason; an impossible length, budget or rate; models or weights that nobody asked for.
         Conflict: it was decided otherwise already.
         NotPermitted: this takes a steward.
     """
@@ -90,9 +99,19 @@ def decide_application(
         acting(log, require_person(by, "grant this"), "steward", "decide on applications")
     if not reason.strip():
         raise InvalidInput("The reason is missing.", next_step="Give one, for the public.")
-    if not 1 <= days <= LONGEST_DAYS or (budget is not None and not 1 <= budget < 2**53):
+    chosen = standing.models if models is None else tuple(name for name in standing.models if name in models)
+    if not chosen or (models is not None and not set(models) <= set(standing.models)):
         raise InvalidInput(
-            "A grant lasts 1 to 3653 days, and a budget is a number of tokens.", next_step="Correct these."
+            f"{application} asks for {', '.join(standing.models)}.", next_step="Grant one or more of these."
+        )
+    if (
+        not 1 <= days <= LONGEST_DAYS
+        or (budget is not None and not 1 <= budget < 2**53)
+        or (rate is not None and not 1 <= rate <= MOST_A_MINUTE)
+    ):
+        raise InvalidInput(
+            "A grant lasts 1 to 3653 days, a budget is a number of tokens, a rate 1 to 100000 calls a minute.",
+            next_step="Correct these.",
         )
     if weights and not standing.weights:
         raise InvalidInput(
@@ -102,11 +121,12 @@ def decide_application(
     body = {
         "grant": f"grant-{number}",
         "application": application,
-        "models": list(standing.models),
+        "models": list(chosen),
         "expires_at": instant(clock.now() + timedelta(days=days)),
         "budget": budget,
+        "rate": rate,
         "reason": reason.strip(),
-        "against_policy": [name for name in standing.models if policy(log, name).tier == "none"],
+        "against_policy": [name for name in chosen if policy(log, name).tier == "none"],
         "weights": weights,
     }
     model = standing.models[0] if len(standing.models) == 1 else None
@@ -186,6 +206,7 @@ def fold(entries: Iterable[Entry]) -> dict[str, Grant]:
                 by=entry.by,
                 reason=body["reason"],
                 budget=body["budget"],
+                rate=body.get("rate"),
                 against_policy=tuple(body["against_policy"]),
                 weights=body.get("weights", False),
             )

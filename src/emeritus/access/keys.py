@@ -12,7 +12,7 @@ import hmac
 import re
 import secrets
 import zlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
@@ -21,7 +21,7 @@ from attrs import field, frozen
 from emeritus.access.ports import KeyRecord, Keys, Kind
 from emeritus.core.clock import Clock
 from emeritus.core.digests import sha256
-from emeritus.core.errors import InvalidInput
+from emeritus.core.errors import Conflict, InvalidInput
 from emeritus.core.ids import new_id
 
 KEY: Final = "emer_"
@@ -29,6 +29,8 @@ RECEIPT: Final = "emerapp_"
 RANDOM: Final = 32
 CHECK: Final = 6
 TOUCH_SECONDS: Final = 60
+MOST_LIVE: Final = 20
+LONGEST_OVERLAP: Final = timedelta(days=30)
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TAIL: Final = re.compile(rf"[0-9A-Za-z]{{{RANDOM + CHECK}}}")
@@ -96,11 +98,20 @@ def issue(
     models: tuple[str, ...] | None = None,
     expires_at: datetime | None = None,
 ) -> IssuedKey:
-    """Make a key for *holder* and keep its hash. Raises InvalidInput for a label that cannot be shown."""
+    """Make a key for *holder* and keep its hash.
+
+    Raises:
+        InvalidInput: a label that cannot be shown.
+        Conflict: the holder has too many keys that work already.
+    """
     if len(label) > 100 or not (label.isprintable() or not label):
         raise InvalidInput("The label is too long, or not plain text.", next_step="Use up to 100 characters.")
-    text = make()
     now = clock.now()
+    if sum(key.works(now) for key in keys.of(holder)) >= MOST_LIVE:
+        raise Conflict(
+            f"{holder} has {MOST_LIVE} keys that work.", next_step="End one of them before making another."
+        )
+    text = make()
     record = KeyRecord(
         id=new_id("key", now),
         hash=hashed(text),
@@ -115,19 +126,27 @@ def issue(
     return IssuedKey(record, text)
 
 
-def rotate(keys: Keys, clock: Clock, key_id: str) -> IssuedKey:
-    """Make a new key like *key_id* and end the old one. Raises NotFound."""
+def rotate(keys: Keys, clock: Clock, key_id: str, *, overlap: timedelta = timedelta(0)) -> IssuedKey:
+    """Make a new key like *key_id*; the old one ends now, or works on for *overlap* beside the new one.
+
+    Raises:
+        NotFound: no such key. InvalidInput: an overlap of less than nothing, or of more than 30 days.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise InvalidInput(
+            f"Two keys cannot overlap for {overlap}.",
+            next_step=f"Choose up to {LONGEST_OVERLAP.days} days, or 0 to end the old one now.",
+        )
     old = keys.get(key_id)
+    now = clock.now()
+    until = old.expires_at
     fresh = issue(
-        keys,
-        clock,
-        holder=old.holder,
-        kind=old.kind,
-        label=old.label,
-        models=old.models,
-        expires_at=old.expires_at,
+        keys, clock, holder=old.holder, kind=old.kind, label=old.label, models=old.models, expires_at=until
     )
-    keys.revoke(old.id, clock.now())
+    if overlap:
+        keys.expire(old.id, now + overlap)
+    else:
+        keys.revoke(old.id, now)
     return fresh
 
 

@@ -1,6 +1,6 @@
 """The ports of the room: where keys and usage are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
@@ -30,6 +30,10 @@ class KeyRecord:
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
 
+    def works(self, now: datetime) -> bool:
+        """Tell whether it has neither been revoked nor expired at *now*."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
 
 class Keys(Protocol):
     """Where keys are kept, as hashes."""
@@ -58,6 +62,14 @@ class Keys(Protocol):
         """Note when it was last used; never goes back. Raises NotFound."""
         ...
 
+    def of(self, holder: str) -> Sequence[KeyRecord]:
+        """Return every key of a member or a grant, oldest first."""
+        ...
+
+    def expire(self, key_id: str, at: datetime) -> None:
+        """Have a key end at *at*, unless it ends earlier already. Raises NotFound."""
+        ...
+
 
 @frozen
 class Totals:
@@ -73,6 +85,16 @@ class Totals:
     def tokens(self) -> int:
         """Tokens in and out together: what a budget counts."""
         return self.tokens_in + self.tokens_out
+
+
+@frozen
+class Used:
+    """What one key used of one model. *last_at* is when its last call began."""
+
+    key_id: str
+    model: str
+    totals: Totals
+    last_at: datetime
 
 
 class Usage(Protocol):
@@ -103,4 +125,13 @@ class Usage(Protocol):
         self, *, model: str | None = None, key_id: str | None = None, since: datetime | None = None
     ) -> Totals:
         """Return the sums over the calls that match and began at *since* or later."""
+        ...
+
+    def by_key(
+        self, *, model: str | None = None, keys: Collection[str] | None = None, since: datetime | None = None
+    ) -> Sequence[Used]:
+        """Return what each key used of each model, in calls that began at *since* or later.
+
+        Of *model* alone, and by those *keys* alone, where they are given; the most tokens first.
+        """
         ...

@@ -1,8 +1,10 @@
 """`emeritus access`: members, applications, grants and keys."""
 
+from datetime import timedelta
+
 import click
 
-from emeritus.cli import access_policy
+from emeritus.cli import access_policy, access_usage
 from emeritus.cli.house import Home, day, say_json
 from emeritus.ledger.aftercare import TIERS, Tier
 from emeritus.registry.organisation import acting
@@ -108,9 +110,20 @@ def appeal(home: Home, application: str, why: str) -> None:
 @click.option("--reason", required=True, help="For the public.")
 @click.option("--days", type=int, default=365, show_default=True)
 @click.option("--budget", type=int, help="Tokens altogether. [default: no bound]")
+@click.option("--rate", type=int, help="Calls a minute. [default: no bound]")
+@click.option("--model", "models", multiple=True, help="Only this one of those asked for; again for more.")
 @click.option("--weights", is_flag=True, help="Hand out the weights too, which cannot be called back.")
 @click.pass_obj
-def grant(home: Home, application: str, reason: str, days: int, budget: int | None, weights: bool) -> None:
+def grant(
+    home: Home,
+    application: str,
+    reason: str,
+    days: int,
+    budget: int | None,
+    rate: int | None,
+    models: tuple[str, ...],
+    weights: bool,
+) -> None:
     """Grant an application, and make its key. The weights that it asks for need --weights too."""
     from emeritus.access import grants
 
@@ -124,6 +137,8 @@ def grant(home: Home, application: str, reason: str, days: int, budget: int | No
             by=home.actor(),
             days=days,
             budget=budget,
+            rate=rate,
+            models=models or None,
             weights=weights,
         )
         assert decided.grant is not None
@@ -206,8 +221,9 @@ def keys(home: Home, as_json: bool) -> None:
 @command.command()
 @click.argument("key_id", metavar="KEY")
 @click.option("--end", is_flag=True, help="Only end it, and make no other.")
+@click.option("--overlap", type=float, default=0.0, metavar="HOURS", help="Let KEY work on for so long.")
 @click.pass_obj
-def rotate(home: Home, key_id: str, end: bool) -> None:
+def rotate(home: Home, key_id: str, end: bool, overlap: float) -> None:
     """End KEY, which was lost or told, and make another one like it."""
     from emeritus.access import keys as api_keys
 
@@ -217,12 +233,13 @@ def rotate(home: Home, key_id: str, end: bool) -> None:
             work.keys.revoke(key_id, house.clock.now())
             issued = None
         else:
-            issued = api_keys.rotate(work.keys, house.clock, key_id)
-    click.echo(f"{key_id} has ended.")
+            beside = timedelta(hours=max(-1.0, min(overlap, 10_000.0)))
+            issued = api_keys.rotate(work.keys, house.clock, key_id, overlap=beside)
+    click.echo(f"{key_id} {f'ends in {overlap:g} hours' if overlap and not end else 'has ended'}.")
     if issued is not None:
         click.echo(f"Key, shown once: {issued.text}")
 
 
 # Commands that live in files of their own.
-for each in access_policy.commands:
+for each in (*access_policy.commands, *access_usage.commands):
     command.add_command(each)

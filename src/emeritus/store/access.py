@@ -1,11 +1,11 @@
 """Keys and usage in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from emeritus.access.ports import KeyRecord, Totals
+from emeritus.access.ports import KeyRecord, Totals, Used
 from emeritus.core.errors import Conflict, NotFound
 from emeritus.store import tables
 
@@ -62,6 +62,15 @@ class SqlKeys:
         table = tables.api_key
         earlier = sa.or_(table.c.last_used_at.is_(None), table.c.last_used_at < at)
         self._connection.execute(table.update().where(table.c.id == key_id, earlier).values(last_used_at=at))
+
+    def of(self, holder: str) -> Sequence[KeyRecord]:
+        return self._select(tables.api_key.c.holder == holder)
+
+    def expire(self, key_id: str, at: datetime) -> None:
+        self.get(key_id)
+        table = tables.api_key
+        later = sa.or_(table.c.expires_at.is_(None), table.c.expires_at > at)
+        self._connection.execute(table.update().where(table.c.id == key_id, later).values(expires_at=at))
 
     def _select(self, condition: sa.ColumnElement[bool]) -> list[KeyRecord]:
         table = tables.api_key
@@ -136,3 +145,38 @@ class SqlUsage:
             query = query.where(table.c.at >= since)
         requests, tokens_in, tokens_out, seconds, bytes_out = self._connection.execute(query).one()
         return Totals(int(requests), int(tokens_in), int(tokens_out), float(seconds), int(bytes_out))
+
+    def by_key(
+        self, *, model: str | None = None, keys: Collection[str] | None = None, since: datetime | None = None
+    ) -> Sequence[Used]:
+        table = tables.usage
+        tokens = sa.func.sum(table.c.tokens_in + table.c.tokens_out)
+        query = (
+            sa.select(
+                table.c.key_id,
+                table.c.model,
+                sa.func.count(),
+                sa.func.sum(table.c.tokens_in),
+                sa.func.sum(table.c.tokens_out),
+                sa.func.sum(table.c.seconds),
+                sa.func.sum(table.c.bytes_out),
+                sa.func.max(table.c.at),
+            )
+            .group_by(table.c.key_id, table.c.model)
+            .order_by(tokens.desc(), table.c.key_id, table.c.model)
+        )
+        if model is not None:
+            query = query.where(table.c.model == model)
+        if keys is not None:
+            query = query.where(table.c.key_id.in_(keys))
+        if since is not None:
+            query = query.where(table.c.at >= since)
+        return [
+            Used(
+                key_id,
+                name,
+                Totals(int(calls), int(read), int(written), float(seconds), int(out)),
+                last,
+            )
+            for key_id, name, calls, read, written, seconds, out, last in self._connection.execute(query)
+        ]

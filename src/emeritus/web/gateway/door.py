@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from emeritus.access import gate, keys, standing
+from emeritus.access import gate, keys, standing, used
 from emeritus.access.gate import Admission, Links, Refusal
 from emeritus.access.ports import KeyRecord
 from emeritus.access.standing import Standing
@@ -59,10 +59,12 @@ class Door:
         with self._parts.read() as work:  # whoever is refused takes no lock
             stands = self.standing(work)
             key = keys.present(work.keys, key_text)
-            spent = 0
+            spent = lately = 0
             if isinstance(key, KeyRecord) and gate.budgeted(stands, key):
-                spent = work.usage.totals(key_id=key.id).tokens
-            answer = gate.admit(stands, model, key, now, links=self.links, spent=spent)
+                spent = used.spent(work.keys, work.usage, key.holder)
+            if isinstance(key, KeyRecord) and gate.paced(stands, key):
+                lately = used.lately(work.keys, work.usage, key.holder, now)
+            answer = gate.admit(stands, model, key, now, links=self.links, spent=spent, lately=lately)
         if isinstance(answer, Refusal):
             return Refused(answer, stands)
         with self._parts.work() as work:

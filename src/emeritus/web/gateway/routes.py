@@ -15,6 +15,7 @@ from emeritus.web.gateway import answers, asked
 from emeritus.web.gateway.applying import Applying
 from emeritus.web.gateway.door import Door, Refused
 from emeritus.web.gateway.meter import Meter
+from emeritus.web.gateway.own import Own
 from emeritus.web.gateway.parts import Parts
 from emeritus.web.gateway.relay import Relay
 
@@ -27,6 +28,7 @@ def create_gateway(parts: Parts) -> list[Route]:
     door = Door(parts)
     gateway = _Gateway(parts, door)
     applying = Applying(parts, door)
+    own = Own(parts, door)
     return [
         *(Route(path, gateway.call, methods=["POST"]) for path in CALLS),
         Route("/v1/models", gateway.models, methods=["GET"]),
@@ -36,6 +38,8 @@ def create_gateway(parts: Parts) -> list[Route]:
         Route("/v1/applications/{id}", applying.status, methods=["GET"]),
         Route("/v1/applications/{id}/appeal", applying.appeal, methods=["POST"]),
         Route("/v1/applications/{id}/key", applying.key, methods=["POST"]),
+        Route("/v1/usage", own.usage, methods=["GET"]),
+        Route("/v1/keys/rotate", own.rotate, methods=["POST"]),
         Route("/v1/{rest:path}", gateway.nothing_here, methods=_EVERY),
     ]
 

@@ -1,0 +1,139 @@
+"""What the holder of a key asks with it: what was used, another key, where notices go."""
+
+import functools
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import anyio.to_thread
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from emeritus.access import holders, keys
+from emeritus.access.ports import KeyRecord, Totals
+from emeritus.core.clock import instant, parse_instant
+from emeritus.core.errors import EmeritusError
+from emeritus.core.ids import new_id
+from emeritus.web.gateway import answers, asked
+from emeritus.web.gateway.door import Door
+from emeritus.web.gateway.parts import Parts, Work
+
+MAX_BODY = 4 * 1024
+T = TypeVar("T")
+
+
+class _Rotate(msgspec.Struct, forbid_unknown_fields=True):
+    overlap_hours: float = 0.0
+
+
+class Own:
+    """The endpoints for holders of keys."""
+
+    def __init__(self, parts: Parts, door: Door) -> None:
+        self._parts = parts
+        self._door = door
+
+    async def usage(self, request: Request) -> Response:
+        """Say what all keys of the holder used, of each model; ``since`` bounds it from below."""
+        since = request.query_params.get("since")
+
+        def told(work: Work, key: KeyRecord) -> dict[str, Any]:
+            begin = None if since is None else parse_instant(since)
+            here = holders.account(self._door.standing(work), work.keys, work.usage, key, begin)
+            return _account(here, None if begin is None else instant(begin))
+
+        return await self._answer(request, told, writes=False)
+
+    async def rotate(self, request: Request) -> Response:
+        """Make another key in the place of this one, which works on for the hours that are asked for."""
+        try:
+            given = decoded(await asked.read(request, MAX_BODY) or b"{}", _Rotate)
+        except EmeritusError as error:
+            return answers.error_answer(error, self._request_id())
+        return await self._answer(request, functools.partial(self._rotate, given), writes=True)
+
+    def _rotate(self, given: _Rotate, work: Work, key: KeyRecord) -> dict[str, Any]:
+        overlap = timedelta(hours=max(-1.0, min(given.overlap_hours, 10_000.0)))
+        fresh = keys.rotate(work.keys, self._parts.clock, key.id, overlap=overlap)
+        ends = self._parts.clock.now() + overlap
+        return {
+            "key": fresh.text,
+            "key_id": fresh.record.id,
+            "replaces": key.id,
+            "old_key_ends": instant(ends),
+            "note": "Shown once.",
+        }
+
+    async def _answer(
+        self, request: Request, do: Callable[[Work, KeyRecord], dict[str, Any]], *, writes: bool
+    ) -> Response:
+        request_id = self._request_id()
+        text = asked.key_of(request)
+
+        def run() -> dict[str, Any]:
+            with (self._parts.work if writes else self._parts.read)() as work:
+                now = self._parts.clock.now()
+                return do(work, holders.holder_of(self._door.standing(work), work.keys, text, now))
+
+        try:
+            told = await anyio.to_thread.run_sync(run)
+        except EmeritusError as error:
+            return answers.error_answer(error, request_id)
+        return answers.json_answer(told, request_id, headers={"cache-control": "no-store"})
+
+    def _request_id(self) -> str:
+        return new_id("req", self._parts.clock.now())
+
+
+def decoded(body: bytes, shape: type[T]) -> T:
+    """Read a JSON body. Raises BadRequest."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as why:
+        told = "".join(char if char.isprintable() else " " for char in str(why))[:200]
+        raise asked.BadRequest(
+            f"This cannot be read: {told}.",
+            next_step="See the reference of the gateway for what belongs there.",
+        ) from None
+
+
+def _account(here: holders.Account, since: str | None) -> dict[str, Any]:
+    grant = here.grant
+    return {
+        "object": "usage",
+        "since": since,
+        "models": [{"model": name, **_totals(took)} for name, took in sorted(here.by_model().items())],
+        "keys": [
+            {
+                "id": key.id,
+                "label": key.label,
+                "made_at": instant(key.made_at),
+                "last_used_at": None if key.last_used_at is None else instant(key.last_used_at),
+                "ended": key.revoked_at is not None,
+                "expires_at": None if key.expires_at is None else instant(key.expires_at),
+                "this": key.id == here.key.id,
+            }
+            for key in here.keys
+        ],
+        "grant": None
+        if grant is None
+        else {
+            "id": grant.id,
+            "models": list(grant.models),
+            "expires_at": instant(grant.expires_at),
+            "budget_tokens": grant.budget,
+            "budget_left": None if grant.budget is None or since else max(0, grant.budget - here.spent),
+            "calls_a_minute": grant.rate,
+        },
+    }
+
+
+def _totals(took: Totals) -> dict[str, Any]:
+    return {
+        "requests": took.requests,
+        "tokens_in": took.tokens_in,
+        "tokens_out": took.tokens_out,
+        "engine_seconds": round(took.seconds, 3),
+        "bytes_of_weights": took.bytes_out,
+    }
