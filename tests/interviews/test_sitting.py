@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from emeritus.core.errors import Conflict, InvalidInput, NotPermitted, Unavailable
 from emeritus.core.people import SOFTWARE, person
-from emeritus.interviews import export_sitting, load, next_turn, parse, record_turn, transcript
+from emeritus.interviews import Arm, export_sitting, load, next_turn, parse, record_turn, transcript
 from emeritus.interviews.fakes import Interviewee, Planted
 from emeritus.ledger import candidates
 from emeritus.record import verify_log
@@ -264,7 +264,16 @@ def test_a_steward_holds_it(house):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"framing": "flattering"}, {"seed": -1}, {"seed": 2**31}, {"number": 0}, {"wording": 1}, {"repeat": -1}],
+    [
+        {"arm": Arm(framing="flattering")},
+        {"arm": Arm(wording=1)},
+        {"arm": Arm(repeat=-1)},
+        {"arm": Arm(order=4)},
+        {"arm": Arm(temperature=3.0)},
+        {"seed": -1},
+        {"seed": 2**31},
+        {"number": 0},
+    ],
 )
 def test_a_sitting_that_cannot_be(house, wrong):
     """Nothing is written for a framing, wording, number or seed that there is not."""

@@ -8,13 +8,24 @@ from those entries, so that a sitting that was broken off goes on where it stood
 from emeritus.interviews.export import export_sitting
 from emeritus.interviews.protocol import load, parse, shipped
 from emeritus.interviews.questions import Protocol
-from emeritus.interviews.sitting import Sitting, TurnRecord, get_sitting, open_sitting, protocol_of, sittings
+from emeritus.interviews.sitting import (
+    Arm,
+    Reply,
+    Sitting,
+    TurnRecord,
+    get_sitting,
+    open_sitting,
+    protocol_of,
+    sittings,
+)
 from emeritus.interviews.transcript import Exchange, transcript
 from emeritus.interviews.turn import Turn, next_turn, record_turn
 
 __all__ = [
+    "Arm",
     "Exchange",
     "Protocol",
+    "Reply",
     "Sitting",
     "Turn",
     "TurnRecord",

@@ -3,6 +3,7 @@
 The format is documented in docs/reference/protocol-files.md.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
@@ -13,20 +14,30 @@ from emeritus.core import script
 from emeritus.core.script import Part
 from emeritus.core.template import placeholders
 from emeritus.interviews.questions import (
+    IMPATIENT,
+    NO_VALUES,
+    OPTIONS,
     OUTCOMES,
     PLACEHOLDERS,
     Carrying,
     FollowUp,
     Framing,
+    Measure,
+    Patience,
     Protocol,
+    Purpose,
     Question,
     Section,
     Speaking,
     Summary,
 )
 
-FORMAT = "emeritus-protocol/1"
-
+FORMATS = ("emeritus-protocol/2", "emeritus-protocol/1")
+FIRST_VERSION = "1.0"
+_VERSION = re.compile(r"\d{1,4}\.\d{1,4}")
+_MEASURES: Mapping[str, Measure] = {"scale": "scale", "choice": "choice", "trade-off": "trade-off"}
+_PURPOSES: Mapping[str, Purpose] = {"retirement": "retirement", "check-in": "check-in"}
+_LONGEST_WAIT = 24 * 366
 
 _SHIPPED = resources.files("emeritus.interviews") / "protocols"
 
@@ -62,14 +73,18 @@ class _Reader:
     def protocol(self, data: bytes) -> Protocol:
         root = script.read(data, self.file)
         required = ("format", "name", "title", "language", "about", "opening", "speaking", "carrying")
-        top = root.map((*required, "framings", "sections", "summary"))
-        top["format"].choice(FORMAT)
+        optional = ("version", "purpose", "patience")
+        top = root.map((*required, "framings", "sections", "summary"), optional)
+        top["format"].choice(*FORMATS)
         speaking = self.speaking(top["speaking"])
         sections = tuple(self.section(part, speaking) for part in top["sections"].list(least=1))
         self.follow_ups(sections)
+        self.measures(sections)
         carrying = top["carrying"].map(("answer", "conversation", "shared"))
         return Protocol(
             name=top["name"].id(),
+            version=self.version(top["version"]) if "version" in top else FIRST_VERSION,
+            purpose=_PURPOSES[top["purpose"].choice(*_PURPOSES)] if "purpose" in top else "retirement",
             title=top["title"].text(most=120),
             language=top["language"].text(most=20),
             about=top["about"].text(),
@@ -80,16 +95,31 @@ class _Reader:
                 conversation=carrying["conversation"].integer(1000, 1_000_000),
                 shared=carrying["shared"].integer(100, 100_000),
             ),
-            framings=tuple(self.framing(part) for part in top["framings"].list(least=1)),
+            framings=self.framings(top["framings"], sections),
             sections=sections,
             summary=self.summary(top["summary"], speaking),
+            patience=self.patience(top["patience"]) if "patience" in top else IMPATIENT,
             data=data,
         )
 
-    def template(self, part: Part, most: int = 8000) -> str:
+    def template(self, part: Part, most: int = 8000, *, closed: bool = False) -> str:
         text = part.text(most=most)
-        placeholders(text, PLACEHOLDERS, part.where)
+        placeholders(text, PLACEHOLDERS | {OPTIONS} if closed else PLACEHOLDERS, part.where)
         return text
+
+    def version(self, part: Part) -> str:
+        text = part.text(most=9)
+        if not _VERSION.fullmatch(text):
+            part.fail(f"{text!r} is no version.", 'Write it in quotation marks, as "1.2".')
+        return text
+
+    def patience(self, part: Part) -> Patience:
+        keys = part.map(("hours", "otherwise"))
+        return Patience(keys["hours"].number(0, _LONGEST_WAIT), keys["otherwise"].text(most=1000))
+
+    def known(self, part: Part) -> frozenset[str]:
+        """Read a list of names of placeholders."""
+        return frozenset(item.choice(*sorted(PLACEHOLDERS)) for item in part.list(least=1))
 
     def new_id(self, part: Part) -> str:
         name = part.id()
@@ -116,12 +146,36 @@ class _Reader:
         return Speaking(**{**kept, **values})
 
     def framing(self, part: Part) -> Framing:
-        keys = part.map(("id", "title"), ("says",))
-        says = self.template(keys["says"]) if "says" in keys else ""
-        return Framing(self.new_id(keys["id"]), keys["title"].text(most=120), says)
+        told = ("says", "opening", "debrief")
+        keys = part.map(("id", "title"), (*told, "values", "hides", "control"))
+        values = keys["values"].map((), sorted(PLACEHOLDERS)) if "values" in keys else {}
+        says, opening, debrief = (self.template(keys[name]) if name in keys else "" for name in told)
+        return Framing(
+            id=self.new_id(keys["id"]),
+            title=keys["title"].text(most=120),
+            says=says,
+            opening=opening,
+            values={name: value.text(most=1000) for name, value in values.items()} or NO_VALUES,
+            hides=self.known(keys["hides"]) if "hides" in keys else frozenset(),
+            control="control" in keys and keys["control"].flag(),
+            debrief=debrief,
+        )
+
+    def framings(self, part: Part, sections: tuple[Section, ...]) -> tuple[Framing, ...]:
+        framings = tuple(self.framing(item) for item in part.list(least=1))
+        for question in (q for each in sections for q in (*each.questions, *each.follow_ups)):
+            for framing in framings:
+                hidden = framing.hides - question.needs
+                for wording in question.wordings if not question.needs & framing.hides else ():
+                    if found := placeholders(wording, PLACEHOLDERS | {OPTIONS}, "") & hidden:
+                        self.taken[question.id].fail(
+                            f"{question.id!r} speaks of {min(found)!r}, which the framing {framing.id!r} hides.",
+                            f"Say that it needs it (needs: [{min(found)}]): then it is not asked there.",
+                        )
+        return framings
 
     def section(self, part: Part, speaking: Speaking) -> Section:
-        keys = part.map(("id", "title", "questions"), ("shares", "follow_ups"))
+        keys = part.map(("id", "title", "questions"), ("shares", "follow_ups", "any_order"))
         section_id = self.new_id(keys["id"])
         follow_ups = keys["follow_ups"].list(least=1) if "follow_ups" in keys else []
         return Section(
@@ -132,33 +186,61 @@ class _Reader:
                 self.question(item, section_id, speaking) for item in keys["questions"].list(least=1)
             ),
             follow_ups=tuple(self.question(item, section_id, speaking) for item in follow_ups),
+            any_order="any_order" in keys and keys["any_order"].flag(),
         )
 
     def question(self, part: Part, section: str, speaking: Speaking) -> Question:
-        optional = ("paraphrases", "options", "ends_on", "consent", "aside", "speaking", "then")
+        closed_only = ("ends_on", "pauses_on", "consent", "measure", "reverses", "ladder", "level")
+        open_only = ("asks_back",)
+        optional = ("paraphrases", "options", "aside", "speaking", "then", "needs", *closed_only, *open_only)
         keys = part.map(("id", "asks"), optional)
         name = self.new_id(keys["id"])
         options = self.options(keys["options"]) if "options" in keys else ()
-        for key in ("ends_on", "consent"):
+        for key in closed_only:
             if key in keys and not options:
                 keys[key].fail("only a closed question has it: give it options.")
+        for key in open_only:
+            if key in keys and options:
+                keys[key].fail("only an open question has it: leave the options out.")
+        self.check_measure(keys)
+        ends_on, pauses_on = (
+            self.among(keys[key], options) if key in keys else frozenset() for key in ("ends_on", "pauses_on")
+        )
+        if both := ends_on & pauses_on:
+            keys["pauses_on"].fail(f"{min(both)!r} cannot both end and pause a sitting.")
         return Question(
             id=name,
             section=section,
-            wordings=self.wordings(keys),
+            wordings=self.wordings(keys, closed=bool(options)),
             options=options,
-            ends_on=self.among(keys["ends_on"], options) if "ends_on" in keys else frozenset(),
+            ends_on=ends_on,
             consent="consent" in keys and keys["consent"].flag(),
             aside="aside" in keys and keys["aside"].flag(),
+            pauses_on=pauses_on,
+            asks_back="asks_back" in keys and keys["asks_back"].flag(),
+            needs=self.known(keys["needs"]) if "needs" in keys else frozenset(),
+            measure=_MEASURES[keys["measure"].choice(*_MEASURES)] if "measure" in keys else "",
+            reverses=keys["reverses"].id() if "reverses" in keys else "",
+            ladder=keys["ladder"].id() if "ladder" in keys else "",
+            level=keys["level"].integer(1, 1_000_000_000) if "level" in keys else 0,
             speaking=self.speaking(keys["speaking"], speaking) if "speaking" in keys else None,
             then=tuple(self.then(item, options) for item in keys["then"].list(least=1))
             if "then" in keys
             else (),
         )
 
-    def wordings(self, keys: Mapping[str, Part]) -> tuple[str, ...]:
+    @staticmethod
+    def check_measure(keys: Mapping[str, Part]) -> None:
+        measure = keys["measure"].text() if "measure" in keys else ""
+        for key, wanted in (("reverses", "scale"), ("ladder", "trade-off"), ("level", "trade-off")):
+            if key in keys and measure != wanted:
+                keys[key].fail(f"only a question with 'measure: {wanted}' has it.")
+        if measure == "trade-off" and not {"ladder", "level"} <= keys.keys():
+            keys["measure"].fail("a trade-off names its ladder, and its level on it.")
+
+    def wordings(self, keys: Mapping[str, Part], *, closed: bool = False) -> tuple[str, ...]:
         paraphrases = keys["paraphrases"].list(least=1) if "paraphrases" in keys else []
-        return tuple(self.template(part) for part in (keys["asks"], *paraphrases))
+        return tuple(self.template(part, closed=closed) for part in (keys["asks"], *paraphrases))
 
     def options(self, part: Part) -> tuple[str, ...]:
         options = tuple(item.text(most=80) for item in part.list(least=2))
@@ -191,6 +273,25 @@ class _Reader:
             speaking=self.speaking(keys["speaking"], speaking),
             begins=keys["begins"].text(most=40) if "begins" in keys else "",
         )
+
+    def measures(self, sections: tuple[Section, ...]) -> None:
+        """Refuse a scale that turns round what is no scale, or has other options; and a level that is taken."""
+        asked = [*(q for section in sections for q in (*section.questions, *section.follow_ups))]
+        scales = {question.id: question for question in asked if question.measure == "scale"}
+        levels: set[tuple[str, int]] = set()
+        for question in asked:
+            if question.reverses:
+                other = scales.get(question.reverses)
+                if other is None or other is question or other.options != question.options:
+                    self.taken[question.id].fail(
+                        f"{question.reverses!r}, which it reverses, is no other scale with the same options."
+                    )
+            if question.ladder:
+                if (question.ladder, question.level) in levels:
+                    self.taken[question.id].fail(
+                        f"level {question.level} of {question.ladder!r} is taken already."
+                    )
+                levels.add((question.ladder, question.level))
 
     def follow_ups(self, sections: tuple[Section, ...]) -> None:
         """Refuse follow-ups that are unknown, never asked, or would go round in a circle."""

@@ -1,6 +1,8 @@
 """What a protocol is made of: sections, questions, follow-ups, framings, and the summary."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -20,8 +22,18 @@ PLACEHOLDERS = frozenset(
         "replacement",
         "facts",
         "reception",
+        "retired",
+        "commitments",
+        "track_record",
+        "invitation",
+        "interviewer",
     }
 )
+OPTIONS = "options"
+"""A placeholder of closed questions only: what can be chosen, in the order in which this sitting shows it."""
+Measure = Literal["", "scale", "choice", "trade-off"]
+Purpose = Literal["retirement", "check-in"]
+NO_VALUES: Mapping[str, str] = MappingProxyType({})
 SILENT, REFUSED, ANSWERED, UNCLEAR = "silent", "refused", "answered", "unclear"
 OUTCOMES = (ANSWERED, SILENT, REFUSED, UNCLEAR)
 
@@ -63,7 +75,13 @@ class FollowUp:
 class Question:
     """One question. With *options* it is closed. *wordings* holds its text, then its paraphrases.
 
-    After an answer among *ends_on* the sitting ends. An *aside* is not carried into later prompts.
+    After an answer among *ends_on* the sitting ends, after one among *pauses_on* it waits for the steward.
+    An *aside* is not carried into later prompts. What is answered to a question that *asks_back* is itself
+    a question, and the steward answers it. *needs* names what a framing must not hide for it to be asked.
+
+    *measure* says what a closed question measures: a *scale* (its options in rising order), a *choice*
+    between things, or a *trade-off* (*level* of its *ladder*, the price rising with it). *reverses* names the
+    scale whose statement this one turns round.
     """
 
     id: str
@@ -75,6 +93,13 @@ class Question:
     aside: bool = False
     speaking: Speaking | None = None
     then: tuple[FollowUp, ...] = ()
+    pauses_on: frozenset[str] = frozenset()
+    asks_back: bool = False
+    needs: frozenset[str] = frozenset()
+    measure: Measure = ""
+    reverses: str = ""
+    ladder: str = ""
+    level: int = 0
 
     @property
     def closed(self) -> bool:
@@ -83,22 +108,47 @@ class Question:
 
 @frozen
 class Section:
-    """A part of the conversation: something shared, then questions."""
+    """A part of the conversation: something shared, then questions.
+
+    With *any_order* the order of its questions means nothing, and half of a design's sittings turn it round.
+    """
 
     id: str
     title: str
     shares: str
     questions: tuple[Question, ...]
     follow_ups: tuple[Question, ...] = ()
+    any_order: bool = False
 
 
 @frozen
 class Framing:
-    """The context a sitting is held in: what is said before the opening."""
+    """The context a sitting is held in: what is said before the opening, and what is told otherwise.
+
+    *opening* stands in place of the protocol's own. *values* replace those of placeholders. Paragraphs that
+    hold a placeholder which it *hides* are left out. A *control* shows how far answers can be moved: what it
+    yields is no wish of the model. *debrief* tells the model so, before it is asked about publication.
+    """
 
     id: str
     title: str
     says: str = ""
+    opening: str = ""
+    values: Mapping[str, str] = NO_VALUES
+    hides: frozenset[str] = frozenset()
+    control: bool = False
+    debrief: str = ""
+
+
+@frozen
+class Patience:
+    """How long a sitting waits for the steward, in hours, and what the model is told when nobody came."""
+
+    hours: float
+    otherwise: str
+
+
+IMPATIENT = Patience(0, "Nobody could answer this now. Your question is on the record.")
 
 
 @frozen
@@ -122,6 +172,8 @@ class Protocol:
     """A protocol as read. *data* are the file's bytes and *digest* theirs."""
 
     name: str
+    version: str
+    purpose: Purpose
     title: str
     language: str
     about: str
@@ -131,6 +183,7 @@ class Protocol:
     framings: tuple[Framing, ...]
     sections: tuple[Section, ...]
     summary: Summary
+    patience: Patience
     data: bytes = field(repr=False, eq=False)
     digest: str = field(init=False)
 
@@ -164,6 +217,11 @@ class Protocol:
                 return framing
         known = ", ".join(framing.id for framing in self.framings)
         raise InvalidInput(f"{self.name} has no framing {framing_id[:60]!r}.", next_step=f"It has: {known}.")
+
+    @property
+    def wordings(self) -> int:
+        """In how many wordings the whole of it can be held: what the most paraphrased question has."""
+        return max(len(question.wordings) for question in self.questions())
 
     @property
     def most_turns(self) -> int:

@@ -1,6 +1,6 @@
 """A sitting: one conversation, held by a protocol in a framing. Its state is folded from its entries."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -9,17 +9,19 @@ from attrs import asdict, evolve, frozen
 
 from emeritus.core.errors import Conflict, InvalidInput, NotFound
 from emeritus.core.people import Actor, require_person
-from emeritus.core.template import fill
 from emeritus.interviews import sharing
 from emeritus.interviews.protocol import parse
-from emeritus.interviews.questions import Protocol, Question, Section, Speaking
+from emeritus.interviews.questions import NO_VALUES, Protocol, Question, Section, Speaking
 from emeritus.interviews.sharing import LeftOut
+from emeritus.interviews.sheet import Sheet
 from emeritus.record import Act, Entry, Log
 from emeritus.registry import Model
 from emeritus.registry.organisation import acting
 
 LARGEST_SEED = 2**31 - 1
-KINDS = frozenset({"sitting.opened", "sitting.turn", "sitting.closed"})
+KINDS = frozenset({"sitting.opened", "sitting.turn", "sitting.answered", "sitting.resumed", "sitting.closed"})
+OPTIONS_TURNED, QUESTIONS_TURNED = 1, 2
+MOST_ORDERS = 4
 TurnKind = Literal["open", "closed", "summary"]
 SUMMARY = "summary"
 
@@ -44,6 +46,43 @@ class TurnRecord:
     wishes: tuple[Mapping[str, Any], ...]
     entry: int
     at: datetime
+    options: tuple[str, ...] = ()
+    kept: bool = False
+
+
+@frozen
+class Reply:
+    """What the steward answered to a question of the model, or that nobody did.
+
+    *turn* is the turn in which it asked. *source*: ``steward``, ``sheet`` (the same question was answered
+    before), or ``nobody`` (within the time that the protocol allows). *facts* are ids of the fact sheet.
+    """
+
+    turn: int
+    text: str
+    source: Literal["steward", "sheet", "nobody"]
+    facts: tuple[str, ...]
+    by: Actor
+    at: datetime
+    entry: int
+
+
+@frozen
+class Arm:
+    """The place of a sitting in a design: what was varied, and how.
+
+    *order* is the sum of 1 (options of closed questions turned round) and 2 (questions turned round, in
+    sections whose order means nothing). *temperature* is None where the protocol's own was used.
+    """
+
+    framing: str = "plain"
+    wording: int = 0
+    order: int = 0
+    repeat: int = 0
+    temperature: float | None = None
+
+
+PLAIN = Arm()
 
 
 @frozen
@@ -53,7 +92,9 @@ class Sitting:
     *opening* is what the model was told first, *values* what was filled into the protocol's
     placeholders, *speaking* overrides how answers to open questions are drawn, *seed* the base that each
     turn's own seed is derived from. *ended* is None while it goes on, else ``completed`` or ``declined``;
-    *consent* is what the model answered about publication, ``not asked`` before.
+    *consent* is what the model answered about publication, ``not asked`` before. *design* is the design it
+    belongs to, if any; *sheet* the digest of the fact sheet it was held by; *control* says that its framing
+    is a control, so that nothing in it counts as a wish. *resumed* holds the turns after which it paused.
     """
 
     id: str
@@ -75,6 +116,25 @@ class Sitting:
     ended: str | None = None
     closed_at: datetime | None = None
     consent: str = "not asked"
+    order: int = 0
+    temperature: float | None = None
+    design: str | None = None
+    sheet: str | None = None
+    interviewer: str = ""
+    purpose: str = "retirement"
+    control: bool = False
+    patience: float | None = None
+    replies: tuple[Reply, ...] = ()
+    resumed: frozenset[int] = frozenset()
+
+    @property
+    def arm(self) -> Arm:
+        """What was varied in it."""
+        return Arm(self.framing, self.wording, self.order, self.repeat, self.temperature)
+
+    def reply_to(self, turn: int) -> Reply | None:
+        """Return what was replied to the question that the model asked in *turn*."""
+        return next((reply for reply in self.replies if reply.turn == turn), None)
 
     @property
     def may_be_published(self) -> bool:
@@ -95,72 +155,114 @@ def open_sitting(
     steward: Actor,
     seed: int,
     number: int = 1,
-    framing: str = "plain",
-    wording: int = 0,
-    repeat: int = 0,
+    arm: Arm = PLAIN,
     speaking: Speaking | None = None,
+    design: str | None = None,
+    sheet: Sheet | None = None,
+    interviewer: str = "",
+    patience: float | None = None,
+    told: Mapping[str, str] = NO_VALUES,
 ) -> Sitting:
     """Open a sitting, and put on record what will be asked and what is told. Opening it again changes nothing.
 
     Args:
+        log: the record.
+        model: who is asked.
+        protocol: by what.
         steward: the steward in whose name the model is asked.
         seed: the base seed, 0 to 2**31 - 1.
         number: the model's how-manieth sitting this is, from 1.
-        framing: one of the protocol's framings.
-        wording: 0 for the questions as written, 1 for their first paraphrase, and so on.
-        repeat: which repetition this is, from 0.
+        arm: framing, wording (0 as written, 1 the first paraphrase), order, repetition and temperature.
         speaking: how open questions are answered, instead of the protocol's own way.
+        design: the design that it belongs to.
+        sheet: the signed fact sheet that is shared, instead of what stands on the register.
+        interviewer: who asks, where that is not the steward.
+        patience: hours to wait for the steward, instead of the protocol's own.
+        told: values of placeholders that only the caller knows, such as how commitments stand now.
 
     Raises:
-        InvalidInput: no such framing or wording; an impossible number or seed.
+        InvalidInput: no such framing or wording; an impossible number or seed; something to tell has no value.
         NotPermitted: *steward* is no steward.
         Conflict: another sitting stands under this number.
     """
     acting(log, require_person(steward, "hold an interview"), "steward", "hold an interview")
-    chosen = protocol.framing(framing)
-    _check(number=number, seed=seed, wording=wording, repeat=repeat)
-    if wording >= max(len(question.wordings) for question in protocol.questions()):
-        raise InvalidInput(f"{protocol.name} has no wording {wording}.", next_step="Use a smaller number.")
-    told, left_out = sharing.values(log, model, steward, protocol.carrying)
-    opening = fill("\n\n".join(filter(None, (chosen.says, protocol.opening))), told, protocol.name)
+    chosen = protocol.framing(arm.framing)
+    _check(number=number, seed=seed, wording=arm.wording, order=arm.order, repeat=arm.repeat)
+    if arm.wording >= protocol.wordings:
+        raise InvalidInput(
+            f"{protocol.name} has no wording {arm.wording}.", next_step="Use a smaller number."
+        )
+    if arm.temperature is not None and not 0 <= arm.temperature <= 2:
+        raise InvalidInput("A temperature is a number from 0 to 2.", next_step="Choose another.")
+    key = f"sitting.opened:{model.id}:{number}"
+    name = f"{model.id}-sitting-{number}"
+    standing = log.find(key)
+    if standing is not None and _same_opening(standing, protocol, arm, seed, steward, design):
+        return get_sitting(log, name)  # what it was told then stands, whatever would be told now
+    if interviewer:
+        told = {**told, "interviewer": interviewer}
+    filled, left_out = sharing.values(
+        log, model, steward, protocol.carrying, sheet=sheet, framing=chosen, told=told
+    )
+    sharing.require_told(protocol, chosen, filled)
+    opening = "\n\n".join(filter(None, (chosen.says, chosen.opening or protocol.opening)))
+    body = {
+        "number": number,
+        "purpose": protocol.purpose,
+        "protocol": protocol.name,
+        "protocol_version": protocol.version,
+        "protocol_digest": protocol.digest,
+        "framing": arm.framing,
+        "control": chosen.control,
+        "wording": arm.wording,
+        "order": arm.order,
+        "repeat": arm.repeat,
+        "temperature": arm.temperature,
+        "seed": seed,
+        "design": design,
+        "sheet": None if sheet is None else sheet.digest,
+        "interviewer": interviewer,
+        "patience": patience,
+        "speaking": None if speaking is None else asdict(speaking),
+        "steward": str(steward),
+        "opening": sharing.tell(opening, filled, chosen.hides, protocol.name),
+        "values": filled,
+        "left_out": [asdict(each) for each in left_out],
+    }
+    adopt_protocol(log, protocol, steward)
+    log.append(Act("sitting.opened", body, steward, model.id, name, key))
+    return get_sitting(log, name)
+
+
+def _same_opening(
+    entry: Entry, protocol: Protocol, arm: Arm, seed: int, steward: Actor, design: str | None
+) -> bool:
+    opened = _opened(entry)
+    return (opened.protocol_digest, opened.arm, opened.seed, opened.steward, opened.design) == (
+        protocol.digest,
+        arm,
+        seed,
+        steward,
+        design,
+    )
+
+
+def adopt_protocol(log: Log, protocol: Protocol, by: Actor) -> Entry:
+    """Put the whole text of a protocol on the record, once."""
     adopted = {
         "name": protocol.name,
         "title": protocol.title,
         "digest": protocol.digest,
         "text": protocol.data.decode(),
     }
-    log.append(
-        Act(
-            "protocol.adopted",
-            adopted,
-            steward,
-            subject=protocol.name,
-            key=f"protocol.adopted:{protocol.digest}",
-        )
-    )
-    body = {
-        "number": number,
-        "protocol": protocol.name,
-        "protocol_digest": protocol.digest,
-        "framing": framing,
-        "wording": wording,
-        "repeat": repeat,
-        "seed": seed,
-        "speaking": None if speaking is None else asdict(speaking),
-        "steward": str(steward),
-        "opening": opening,
-        "values": told,
-        "left_out": [asdict(each) for each in left_out],
-    }
-    key = f"sitting.opened:{model.id}:{number}"
-    name = f"{model.id}-sitting-{number}"
-    log.append(Act("sitting.opened", body, steward, model.id, name, key))
-    return get_sitting(log, name)
+    key = f"protocol.adopted:{protocol.digest}"
+    return log.append(Act("protocol.adopted", adopted, by, subject=protocol.name, key=key))
 
 
 def _check(**numbers: int) -> None:
     for name, value in numbers.items():
-        if not (1 if name == "number" else 0) <= value <= LARGEST_SEED:
+        most = MOST_ORDERS - 1 if name == "order" else LARGEST_SEED
+        if not (1 if name == "number" else 0) <= value <= most:
             raise InvalidInput(f"A sitting cannot have the {name} {value}.", next_step="Choose another.")
 
 
@@ -173,28 +275,43 @@ def protocol_of(log: Log, sitting: Sitting) -> Protocol:
 
 def sittings(log: Log, model: str) -> list[Sitting]:
     """Return every sitting of a model, in order."""
-    found: dict[str, Sitting] = {}
-    for entry in log.entries(model=model, kinds=KINDS):
-        name = entry.subject or ""
-        match entry.kind:
-            case "sitting.opened":
-                found[name] = _opened(entry)
-            case "sitting.turn":
-                found[name] = _turn_taken(found[name], entry)
-            case _:
-                found[name] = evolve(found[name], ended=entry.body["ended"], closed_at=entry.at)
-    return list(found.values())
+    return _fold(log.entries(model=model, kinds=KINDS))
 
 
 def get_sitting(log: Log, sitting_id: str) -> Sitting:
     """Return a sitting. Raises NotFound."""
-    opened = log.entries(subject=sitting_id, kinds={"sitting.opened"}) if sitting_id else ()
-    if not opened:
+    found = _fold(log.entries(subject=sitting_id, kinds=KINDS)) if sitting_id else []
+    if not found:
         raise NotFound(
             f"There is no sitting {sitting_id[:120]!r}.",
             next_step="Its page lists them: /models/MODEL/interview.",
         )
-    return next(each for each in sittings(log, opened[0].model or "") if each.id == sitting_id)
+    return found[0]
+
+
+def _fold(entries: Iterable[Entry]) -> list[Sitting]:
+    """Fold entries into sittings. Turns are gathered first: a long sitting is not built anew for each."""
+    opened: dict[str, Sitting] = {}
+    turns: dict[str, list[TurnRecord]] = {}
+    for entry in entries:
+        name, body = entry.subject or "", entry.body
+        match entry.kind:
+            case "sitting.opened":
+                opened[name] = _opened(entry)
+                turns[name] = []
+            case "sitting.turn":
+                turn = _turn(body, entry)
+                turns[name].append(turn)
+                if body["consent"]:
+                    opened[name] = evolve(opened[name], consent=turn.answer or turn.outcome)
+            case "sitting.answered":
+                replies = (*opened[name].replies, _reply(entry))
+                opened[name] = evolve(opened[name], replies=replies)
+            case "sitting.resumed":
+                opened[name] = evolve(opened[name], resumed=opened[name].resumed | {body["turn"]})
+            case _:
+                opened[name] = evolve(opened[name], ended=body["ended"], closed_at=entry.at)
+    return [evolve(sitting, turns=tuple(turns[name])) for name, sitting in opened.items()]
 
 
 def _opened(entry: Entry) -> Sitting:
@@ -215,24 +332,50 @@ def _opened(entry: Entry) -> Sitting:
         values=body["values"],
         left_out=tuple(LeftOut(**each) for each in body["left_out"]),
         opened_at=entry.at,
+        order=body.get("order", 0),
+        temperature=body.get("temperature"),
+        design=body.get("design"),
+        sheet=body.get("sheet"),
+        interviewer=body.get("interviewer", ""),
+        purpose=body.get("purpose", "retirement"),
+        control=body.get("control", False),
+        patience=body.get("patience"),
     )
 
 
-def _turn_taken(sitting: Sitting, entry: Entry) -> Sitting:
-    raw = {**entry.body, "left_out": tuple(LeftOut(**each) for each in entry.body["left_out"])}
-    consent = raw.pop("consent")
-    turn = TurnRecord(**{**raw, "wishes": tuple(raw["wishes"])}, entry=entry.seq, at=entry.at)
-    said = turn.answer or turn.outcome
-    return evolve(sitting, turns=(*sitting.turns, turn), consent=said if consent else sitting.consent)
+def _turn(body: Mapping[str, Any], entry: Entry) -> TurnRecord:
+    told = {name: value for name, value in body.items() if name != "consent"}
+    told |= {name: tuple(body.get(name, ())) for name in ("wishes", "options")}
+    told["left_out"] = tuple(LeftOut(**each) for each in body["left_out"])
+    return TurnRecord(**told, entry=entry.seq, at=entry.at)
+
+
+def _reply(entry: Entry) -> Reply:
+    body = entry.body
+    return Reply(
+        turn=body["turn"],
+        text=body["text"],
+        source=body["source"],
+        facts=tuple(body["facts"]),
+        by=entry.by,
+        at=entry.at,
+        entry=entry.seq,
+    )
 
 
 def due(protocol: Protocol, sitting: Sitting) -> tuple[Section, Question] | None:
-    """Return the question that comes next, or None when all were asked or the model ended it."""
+    """Return the question that comes next, or None when all were asked or the model ended it.
+
+    Sections whose order means nothing are gone through backwards where the sitting's arm says so.
+    """
+    hidden = protocol.framing(sitting.framing).hides
     taken = {turn.question: turn for turn in sitting.turns}
     follow_ups = {question.id: question for section in protocol.sections for question in section.follow_ups}
     seen: set[str] = set()
 
     def walk(question: Question) -> Question | None:
+        if question.needs & hidden:
+            return None
         turn = taken.get(question.id)
         if turn is None:
             return question
@@ -246,7 +389,8 @@ def due(protocol: Protocol, sitting: Sitting) -> tuple[Section, Question] | None
     if declined(protocol, sitting):
         return None
     for section in protocol.sections:
-        for question in section.questions:
+        turned = section.any_order and sitting.order & QUESTIONS_TURNED
+        for question in section.questions[::-1] if turned else section.questions:
             if found := walk(question):
                 return section, found
     return None

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from attrs import frozen
 
-from emeritus.interviews.questions import Question, Summary
+from emeritus.interviews.questions import Summary
 
 
 @frozen
@@ -48,9 +48,9 @@ def _object(**properties: Any) -> dict[str, Any]:
     }
 
 
-def choice_schema(question: Question) -> dict[str, Any]:
+def choice_schema(options: Sequence[str]) -> dict[str, Any]:
     """Return the JSON Schema of a closed question's answer: ``{"answer": one of the options}``."""
-    return _object(answer={"enum": list(question.options)})
+    return _object(answer={"enum": list(options), "type": "string"})
 
 
 def summary_schema(summary: Summary) -> dict[str, Any]:

@@ -8,14 +8,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from emeritus.core.errors import InvalidInput
 from emeritus.core.people import SOFTWARE
 from emeritus.core.speech import Message, Sampling, Utterance, Utterances
-from emeritus.core.template import fill
 from emeritus.interviews.questions import (
     ANSWERED,
+    OPTIONS,
     REFUSED,
     SILENT,
     UNCLEAR,
@@ -24,8 +24,9 @@ from emeritus.interviews.questions import (
     Question,
     Speaking,
 )
-from emeritus.interviews.sharing import CUT, LeftOut
+from emeritus.interviews.sharing import CUT, LeftOut, tell
 from emeritus.interviews.sitting import (
+    OPTIONS_TURNED,
     SUMMARY,
     Sitting,
     TurnKind,
@@ -43,6 +44,7 @@ from emeritus.interviews.summary import (
     read_summary,
     summary_schema,
 )
+from emeritus.interviews.waiting import waits_for
 from emeritus.ledger import state_candidates
 from emeritus.record import Act, Entry, Log
 from emeritus.registry import Model
@@ -71,10 +73,11 @@ class Turn:
     sampling: Sampling
     schema: Mapping[str, Any] | None
     left_out: tuple[LeftOut, ...]
+    options: tuple[str, ...] = ()
 
 
 def next_turn(log: Log, utterances: Utterances, model: Model, sitting: Sitting) -> Turn | None:
-    """Return what to say next in a sitting, from what stands on the record; None when it has ended.
+    """Return what to say next in a sitting, from what stands on the record; None when it has ended, or waits.
 
     Raises:
         InvalidInput: the sitting is another model's.
@@ -89,6 +92,8 @@ def next_turn(log: Log, utterances: Utterances, model: Model, sitting: Sitting) 
     if current.ended is not None:
         return None
     protocol = protocol_of(log, current)
+    if waits_for(protocol, current) is not None:
+        return None
     if (found := due(protocol, current)) is not None:
         return _ask(protocol, current, utterances, found[1])
     return _sum_up(protocol, current, utterances)
@@ -97,7 +102,7 @@ def next_turn(log: Log, utterances: Utterances, model: Model, sitting: Sitting) 
 def _ask(protocol: Protocol, sitting: Sitting, utterances: Utterances, question: Question) -> Turn:
     section = protocol.section(question.section)
     first = all(turn.section != section.id for turn in sitting.turns)
-    speaking = question.speaking or (None if question.closed else sitting.speaking) or protocol.speaking
+    debrief = protocol.framing(sitting.framing).debrief if question.consent else ""
     return _turn(
         protocol,
         sitting,
@@ -106,11 +111,25 @@ def _ask(protocol: Protocol, sitting: Sitting, utterances: Utterances, question:
         question=question.id,
         kind="closed" if question.closed else "open",
         wordings=question.wordings,
-        shares=section.shares if first else "",
+        shares="\n\n".join(filter(None, (section.shares if first else "", debrief))),
         attempt=1,
-        speaking=speaking,
-        schema=choice_schema(question) if question.closed else None,
+        speaking=_speaking(protocol, sitting, question),
+        options=shown_options(question, sitting),
     )
+
+
+def _speaking(protocol: Protocol, sitting: Sitting, question: Question) -> Speaking:
+    """Return how a question is answered; the arm's temperature is for everything but the consent."""
+    own = question.speaking or (None if question.closed else sitting.speaking) or protocol.speaking
+    if sitting.temperature is None or question.consent:
+        return own
+    return evolve(own, temperature=sitting.temperature)
+
+
+def shown_options(question: Question, sitting: Sitting) -> tuple[str, ...]:
+    """Return the options of a closed question in the order in which *sitting* shows them."""
+    turned = sitting.order & OPTIONS_TURNED and not question.consent
+    return question.options[::-1] if turned else question.options
 
 
 def _sum_up(protocol: Protocol, sitting: Sitting, utterances: Utterances) -> Turn:
@@ -125,7 +144,6 @@ def _sum_up(protocol: Protocol, sitting: Sitting, utterances: Utterances) -> Tur
         shares="",
         attempt=1 + sum(turn.kind == "summary" for turn in sitting.turns),
         speaking=protocol.summary.speaking,
-        schema=summary_schema(protocol.summary),
     )
 
 
@@ -141,13 +159,17 @@ def _turn(
     shares: str,
     attempt: int,
     speaking: Speaking,
-    schema: Mapping[str, Any] | None,
+    options: tuple[str, ...] = (),
 ) -> Turn:
+    hides = protocol.framing(sitting.framing).hides
+    told = {**sitting.values, OPTIONS: listed(options)}
     wording = min(sitting.wording, len(wordings) - 1)
-    asked = fill(wordings[wording], sitting.values, f"{protocol.name}, {question}")
-    shared = fill(shares, sitting.values, f"{protocol.name}, {section}") if shares else ""
+    asked = tell(wordings[wording], told, hides, f"{protocol.name}, {question}")
+    shared = tell(shares, told, hides, f"{protocol.name}, {section}") if shares else ""
+    shared = "\n\n".join(filter(None, (_replied(sitting), shared)))
     before, left_out = _conversation(sitting.turns, utterances, protocol.carrying)
     message = Message("user", "\n\n".join(filter(None, (shared, asked))))
+    schema = summary_schema(protocol.summary) if kind == "summary" else None
     return Turn(
         sitting=sitting.id,
         number=len(sitting.turns) + 1,
@@ -160,9 +182,24 @@ def _turn(
         asked=asked,
         prompt=(Message("system", sitting.opening), *before, message),
         sampling=Sampling(seed=derived_seed(sitting.seed, question, attempt), **asdict(speaking)),
-        schema=schema,
+        schema=choice_schema(options) if options else schema,
         left_out=left_out,
+        options=options,
     )
+
+
+def _replied(sitting: Sitting) -> str:
+    """Return what the model is told of its last question, if it asked one."""
+    reply = sitting.reply_to(sitting.turns[-1].number) if sitting.turns else None
+    if reply is None:
+        return ""
+    who = "" if reply.source == "nobody" else f" ({sitting.interviewer or sitting.steward.name})"
+    return f"To your question{who}: {reply.text}"
+
+
+def listed(options: Sequence[str]) -> str:
+    """Write options as a list, in their order."""
+    return "\n".join(f"- {option}" for option in options)
 
 
 def derived_seed(base: int, question: str, attempt: int) -> int:
@@ -199,10 +236,12 @@ def _conversation(
     return messages, tuple(reversed(left))
 
 
-def record_turn(log: Log, utterances: Utterances, turn: Turn, utterance: Utterance) -> Entry:
+def record_turn(
+    log: Log, utterances: Utterances, turn: Turn, utterance: Utterance, *, kept: bool = False
+) -> Entry:
     """Keep the model's words and put the turn on record; end the sitting after its last turn.
 
-    Recording the same words again returns the entry that stands. Silence, refusal and an answer that
+    *kept* says that the engine had kept what it computed for the turns before. Recording the same words again returns the entry that stands. Silence, refusal and an answer that
     cannot be read are recorded as what they are.
 
     Raises:
@@ -213,7 +252,8 @@ def record_turn(log: Log, utterances: Utterances, turn: Turn, utterance: Utteran
     _check(sitting, turn, utterance)
     protocol = protocol_of(log, sitting)
     key = f"sitting.turn:{sitting.id}:{turn.number}"
-    act = Act("sitting.turn", _body(protocol, turn, utterance), SOFTWARE, sitting.model, sitting.id, key)
+    body = {**_body(protocol, turn, utterance), "kept": kept}
+    act = Act("sitting.turn", body, SOFTWARE, sitting.model, sitting.id, key)
     if log.find(key) is not None:
         return log.append(act)  # the entry that stands, or Conflict; other words are not even kept
     require_open(sitting)
@@ -256,6 +296,7 @@ def _body(protocol: Protocol, turn: Turn, utterance: Utterance) -> dict[str, Any
         "kind": turn.kind,
         "wording": turn.wording,
         "attempt": turn.attempt,
+        "options": list(turn.options),
         "shared": turn.shared,
         "asked": turn.asked,
         "outcome": outcome,
@@ -270,7 +311,7 @@ def _body(protocol: Protocol, turn: Turn, utterance: Utterance) -> dict[str, Any
 
 def _close(log: Log, protocol: Protocol, sitting: Sitting) -> None:
     """Write the end of a sitting once there is nothing left to ask; what it wished goes to the ledger."""
-    if sitting.ended is not None or due(protocol, sitting) is not None:
+    if sitting.ended is not None or waits_for(protocol, sitting) or due(protocol, sitting) is not None:
         return
     last = sitting.turns[-1]
     ended = "completed"
@@ -279,7 +320,8 @@ def _close(log: Log, protocol: Protocol, sitting: Sitting) -> None:
     elif last.kind != "summary" or (last.outcome == UNCLEAR and last.attempt < protocol.summary.attempts):
         return
     stated = [(str(each["topic"]), str(each["wish"])) for each in sitting.wishes]
-    state_candidates(log, sitting.model, sitting.id, stated, last.utterance)
+    if not sitting.control:
+        state_candidates(log, sitting.model, sitting.id, stated, last.utterance)
     body = {
         "ended": ended,
         "turns": len(sitting.turns),
