@@ -78,7 +78,9 @@ def values(
     }
     left = [*facts_left, *received_left]
     if framing is not None:
-        found = {name: text for name, text in {**found, **framing.values}.items() if name not in framing.hides}
+        found = {
+            name: text for name, text in {**found, **framing.values}.items() if name not in framing.hides
+        }
         left = [each for each in left if each.what.partition(":")[0] not in framing.hides]
     return found, left
 

@@ -149,6 +149,16 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     "sitting.turn": lambda b: (
         f"Asked question {b['number']} of the interview, and wrote down the answer ({b['outcome']})."
     ),
+    "sitting.answered": lambda b: {
+        "steward": "Answered what the model asked in its interview.",
+        "sheet": "Gave the model the answer that the same question got before.",
+        "nobody": "Told the model that nobody could answer its question in time.",
+    }[b["source"]],
+    "sitting.resumed": lambda b: f"Went on with a sitting that the model paused after turn {b['turn']}.",
+    "fact.added": lambda b: f"Added to the facts about the model: {b['title']} (source: {b['source']})",
+    "facts.signed": lambda b: (
+        f"Signed the sheet of {count(len(b['sheet']['facts']), 'fact')} that is shared with the model."
+    ),
     "sitting.closed": lambda b: (
         f"Ended the interview after {count(b['turns'], 'answer')}; may it be published? The model says: {b['consent']}."
     ),
