@@ -6,6 +6,7 @@ from those entries, so that a sitting that was broken off goes on where it stood
 """
 
 from emeritus.interviews.export import export_sitting
+from emeritus.interviews.opening import open_sitting
 from emeritus.interviews.protocol import load, parse, shipped
 from emeritus.interviews.questions import Protocol
 from emeritus.interviews.sitting import (
@@ -14,7 +15,6 @@ from emeritus.interviews.sitting import (
     Sitting,
     TurnRecord,
     get_sitting,
-    open_sitting,
     protocol_of,
     sittings,
 )
