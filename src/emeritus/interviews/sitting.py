@@ -191,7 +191,8 @@ def _fold(entries: Iterable[Entry]) -> list[Sitting]:
     return [evolve(sitting, turns=tuple(turns[name])) for name, sitting in opened.items()]
 
 
-def _opened(entry: Entry) -> Sitting:
+def as_opened(entry: Entry) -> Sitting:
+    """Return a sitting as it was when it was opened."""
     body = entry.body
     return Sitting(
         id=entry.subject or "",
