@@ -4,7 +4,7 @@ import difflib
 import os
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -15,6 +15,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from emeritus.core.address import mail_address
 from emeritus.core.errors import InvalidInput
 
 A_CENTURY = 100 * 365.25 * 86400
@@ -55,6 +56,20 @@ class Settings(BaseSettings):
         8 << 30, ge=0, description="Bytes of restored files that are kept for those who download."
     )
     hub_streams: int = Field(32, ge=1, le=1024, description="Downloads of weights under way at once.")
+    smtp_host: str = Field("", description="The mail server; empty: letters wait in the outbox.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection is kept private: starttls, tls, or none."
+    )
+    smtp_user: str = Field("", description="Who signs in at the mail server; empty: nobody does.")
+    smtp_password_file: Path | None = Field(None, description="A file with the password for it.")
+    smtp_connections: int = Field(4, ge=1, le=64, description="Connections to it at once.")
+    mail_from: str = Field("", description="The address that letters come from.")
+    mail_bounces: str = Field("", description="Where undeliverable mail comes back to; empty: to mail_from.")
+    mail_rate: int = Field(600, ge=0, description="Letters a minute, at most; 0: no bound.")
+    dkim_selector: str = Field(
+        "emeritus", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The key's name in the DNS."
+    )
     clock_offset: float = Field(
         0.0,
         ge=-A_CENTURY,
@@ -62,6 +77,14 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds to add to the machine's clock; for demonstrations.",
     )
+
+    @field_validator("mail_from", "mail_bounces")
+    @classmethod
+    def _is_mail_address(cls, text: str) -> str:
+        try:
+            return mail_address(text) if text else ""
+        except InvalidInput as why:
+            raise ValueError(why.sentence.rstrip(".")) from None
 
     @field_validator("site_url")
     @classmethod
@@ -128,6 +151,16 @@ class Settings(BaseSettings):
     def model_key_file(self) -> Path:
         """Where the key is that models are signed with."""
         return self.home / "model.key"
+
+    @property
+    def mail_key_file(self) -> Path:
+        """Where the key is that addresses are sealed with."""
+        return self.home / "mail.key"
+
+    @property
+    def dkim_key_file(self) -> Path:
+        """Where the key is that mail is signed with."""
+        return self.home / "dkim.key"
 
 
 def load_settings(home: Path | None = None, **given: Any) -> Settings:

@@ -15,15 +15,17 @@ from emeritus.archive import Verifier
 from emeritus.archive.parity_code import Code
 from emeritus.archive.signing import ModelKey
 from emeritus.core.clock import Clock, OffsetClock, SystemClock
-from emeritus.core.errors import Conflict, IntegrityError, InvalidInput, NotFound
+from emeritus.core.errors import Conflict, EmeritusError, IntegrityError, InvalidInput, NotFound
 from emeritus.core.people import Actor
 from emeritus.engine.stretches import DurableStretches, StretchClient
+from emeritus.post import DkimKey, Sender, Server, SmtpPostman
+from emeritus.post.dkim import generate_pem
 from emeritus.process.ports import Keeping, Parts, Watch, unwatched
 from emeritus.process.preserve import weights_path
 from emeritus.process.signing import adopt_key
 from emeritus.record import Entry, MemoryLog, SigningKey, VerifyKey
 from emeritus.record.rotation import key_in_force, keys_of
-from emeritus.registry import Organisation, get_model
+from emeritus.registry import Organisation, get_model, organisation
 from emeritus.registry.organisation import acting
 from emeritus.settings import Settings
 from emeritus.store.blobs import open_blobs
@@ -33,6 +35,7 @@ from emeritus.store.fetch import SafeFetch
 from emeritus.store.keyfile import KeyFile, keep_secret, unreadable
 from emeritus.store.log import SqlLog
 from emeritus.store.schema import check, migrate
+from emeritus.store.sealing import Sealer
 from emeritus.store.work import SqlWorkers, SqlWorks
 from emeritus.voices import Pool, Voice, VoiceSpec, adapter
 
@@ -79,17 +82,18 @@ class House:
         return DeskTokens(self.database)
 
 
-def found_house(settings: Settings, organisation: Organisation, clock: Clock | None = None) -> None:
+def found_house(settings: Settings, founded: Organisation, clock: Clock | None = None) -> None:
     """Make a new house: folders, key, tables, and the first entry. Doing it again changes nothing.
 
     Raises:
         Conflict: a house of another name or promise stands here.
     """
     # Tried on a record in memory first: what it refuses leaves no house behind.
-    registry.found(MemoryLog(clock or SystemClock(), SigningKey.generate(settings.record)), organisation, "")
+    registry.found(MemoryLog(clock or SystemClock(), SigningKey.generate(settings.record)), founded, "")
     settings.home.mkdir(parents=True, exist_ok=True)
     key = KeyFile(settings.key_file).make(settings.record)
     model_key = _make_model_key(settings)
+    _make_mail_keys(settings)
     database = open_database(settings.database)
     migrate(database)
     _prepare_engine(database)
@@ -97,7 +101,7 @@ def found_house(settings: Settings, organisation: Organisation, clock: Clock | N
         _house(settings, database, key, clock or SystemClock(), unwatched) as house,
         house.works.write() as work,
     ):
-        registry.found(work.log, organisation, str(key.verify_key))
+        registry.found(work.log, founded, str(key.verify_key))
         adopt_key(work.log, model_key.public)
 
 
@@ -105,6 +109,7 @@ def upgrade_house(settings: Settings) -> None:
     """Bring the tables and keys to this release. Raises NotFound where there is no house."""
     key = KeyFile(settings.key_file).in_force(None)
     model_key = _make_model_key(settings)
+    _make_mail_keys(settings)
     database = open_database(settings.database)
     migrate(database)
     _prepare_engine(database)
@@ -226,6 +231,7 @@ def _house(
         key,
         functools.partial(DurableStretches, client),
         renew=KeyFile(settings.key_file).in_force,
+        sealer=Sealer.at(settings.mail_key_file),
     )
     pool = Pool(
         lambda model: _voice(house, model),
@@ -249,6 +255,7 @@ def _house(
             inside=[ip_network(name) for name in settings.fetch_networks],
             agent=f"Emeritus/{__version__} (+{settings.site_url})",
         ),
+        postman=_postman(settings, works),
     )
     house = House(settings, database, works, parts, pool, clock)
     try:
@@ -264,6 +271,54 @@ def _keeping(settings: Settings) -> Keeping:
         replicas={url: functools.partial(open_blobs, url) for url in settings.replicas},
         code=Code(parity=settings.parity),
     )
+
+
+def sender(settings: Settings, works: SqlWorks) -> Sender:
+    """Return who this house's letters are from."""
+    with works.read() as work:
+        try:
+            name = organisation(work.log).name
+        except EmeritusError:
+            name = ""
+    return Sender(settings.mail_from, name, settings.mail_bounces)
+
+
+def dkim_key(settings: Settings) -> DkimKey:
+    """Return the key that mail is signed with. Raises InvalidInput, Unavailable."""
+    domain = settings.mail_from.rpartition("@")[2]
+    try:
+        pem = settings.dkim_key_file.read_bytes()
+    except OSError as why:
+        raise unreadable(settings.dkim_key_file, why) from None
+    return DkimKey.from_pem(pem, settings.dkim_selector, domain)
+
+
+def _make_mail_keys(settings: Settings) -> None:
+    if not settings.dkim_key_file.exists():
+        keep_secret(settings.dkim_key_file, generate_pem())
+    Sealer.at(settings.mail_key_file)
+
+
+def _postman(settings: Settings, works: SqlWorks) -> SmtpPostman | None:
+    """Return who carries letters; None while no server and no sender is named."""
+    if not (settings.smtp_host and settings.mail_from):
+        return None
+    password = ""
+    if settings.smtp_password_file is not None:
+        file = settings.home / settings.smtp_password_file
+        try:
+            password = file.read_text().strip()
+        except OSError as why:
+            raise unreadable(file, why) from None
+    server = Server(
+        settings.smtp_host,
+        settings.smtp_port,
+        settings.smtp_security,
+        settings.smtp_user,
+        password,
+        settings.smtp_connections,
+    )
+    return SmtpPostman(server, sender(settings, works), dkim_key(settings), settings.mail_rate)
 
 
 def _voice(house: House, model_id: str) -> Voice:

@@ -24,6 +24,7 @@ COMMANDS = {
     "promises": "Show how everything that was promised stands, computed from the record.",
     "budget": "Show and declare what one steward may decide on alone.",
     "column": "Review, publish and check essays.",
+    "mail": "Show what waits to be mailed, and what the DNS has to say.",
     "access": "Members, applications, grants and keys.",
     "archive": "Look into the archive, check it, and restore from it.",
     "record": "Read and verify the public record.",

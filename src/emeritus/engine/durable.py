@@ -20,7 +20,8 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
 from emeritus.core.errors import Unavailable
 from emeritus.engine.names import APPLICATION, APPLICATION_VERSION, QUEUE, WORKFLOW, system_url, workflow_id
-from emeritus.process.ports import Parts
+from emeritus.process.plan import Step
+from emeritus.process.ports import Parts, Work
 from emeritus.process.reach import answer_applications
 from emeritus.process.stretch import STRIDES, due, note_failure
 
@@ -180,10 +181,14 @@ class Engine:
         self._take_over()
         answer_applications(self._parts)
         with self._parts.work() as work:
-            steps = due(work, self._parts.clock.now(), self._parts.keeping)
+            steps = self._due(work)
         for step in steps:
             self._ask(step.stage, step.subject)
         return len(steps)
+
+    def _due(self, work: Work) -> list[Step]:
+        parts = self._parts
+        return due(work, parts.clock.now(), parts.keeping, mailing=parts.postman is not None)
 
     def _ask(self, stage: str, subject: str) -> None:
         name = workflow_id(stage, subject, self._failure_count(stage, subject))
@@ -206,7 +211,7 @@ class Engine:
     def is_idle(self) -> bool:
         """Tell whether nothing is due and nothing is running."""
         with self._parts.work() as work:
-            if due(work, self._parts.clock.now(), self._parts.keeping):
+            if self._due(work):
                 return False
         return not DBOS.list_workflows(status=_RUNNING, load_input=False, load_output=False)
 

@@ -10,6 +10,7 @@ from attrs import frozen
 from emeritus.access.fakes import MemoryKeys, MemoryUsage
 from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput, Unavailable
+from emeritus.process.fake_post import MemoryPost
 from emeritus.process.ports import Failure, Fetched
 from emeritus.record import MemoryLog, MemoryUtterances, SigningKey
 from emeritus.record.documents import MemoryDocuments
@@ -86,6 +87,7 @@ class MemoryWork:
     failures: MemoryFailures
     keys: MemoryKeys
     usage: MemoryUsage
+    post: MemoryPost
 
 
 class MemoryWorks:
@@ -103,6 +105,7 @@ class MemoryWorks:
             MemoryFailures(),
             MemoryKeys(),
             MemoryUsage(),
+            MemoryPost(clock),
         )
 
     @contextmanager
@@ -122,6 +125,7 @@ class MemoryWorks:
                 work.failures,
                 work.keys,
                 work.usage,
+                work.post,
             )
             before = deepcopy([vars(each) for each in others])
             try:

@@ -1,10 +1,10 @@
-"""What the process needs of the outside: a unit of work, the archive's blobs, voices, a clock."""
+"""What the process needs of the outside: a unit of work, the archive's blobs, voices, mail, a clock."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from attrs import field, frozen
 
@@ -58,6 +58,131 @@ class Stretches(Protocol):
         ...
 
 
+@frozen
+class Letter:
+    """A mail to one person.
+
+    *key* is its idempotency key: the same key twice is one mail. It is kept for good, so it must not hold an
+    address. *kind* says what it is about, in one word. *fields* are filled in when it is sent: each name,
+    wherever it stands in *text*, *html* or *headers*, becomes its value; so many letters share one text.
+    """
+
+    key: str
+    to: str
+    subject: str
+    text: str
+    html: str | None = None
+    kind: str = "notice"
+    headers: Mapping[str, str] = field(factory=dict)
+    fields: Mapping[str, str] = field(factory=dict)
+
+
+LetterState = Literal["waiting", "handed", "sent", "failed", "bounced"]
+"""``handed``: given to the mail server, whose answer is not known yet. ``failed``: given up."""
+
+
+@frozen
+class Queued:
+    """A letter that is due. *id* is its own for good: its Message-ID and its return path come from it.
+
+    *attempts* counts earlier tries that the mail server put off; *uncertain* those after which nobody knows
+    whether it took the letter.
+    """
+
+    id: str
+    letter: Letter
+    attempts: int
+    uncertain: int
+    made_at: datetime
+
+
+@frozen
+class Mark:
+    """What became of a letter: *state*, why, and for ``waiting`` when it is tried again."""
+
+    id: str
+    state: LetterState
+    said: str = ""
+    again_at: datetime | None = None
+
+
+@frozen
+class Tally:
+    """How many letters of a kind are in a state, since when the oldest, and what was last said of one."""
+
+    kind: str
+    state: LetterState
+    count: int
+    since: datetime
+    said: str = ""
+
+
+class Post(Protocol):
+    """The outbox. What is sent in a unit of work is mailed by a worker once that is committed."""
+
+    def send(self, letter: Letter) -> None:
+        """Have *letter* mailed; nothing happens when its key was used before. Raises InvalidInput."""
+        ...
+
+    def take(self, claim: str, now: datetime, most: int) -> list[Queued]:
+        """Claim letters that are due, those that wait longest first; whoever claims last has them.
+
+        A letter that was handed over, and of which nothing was heard for `HANDED_FOR`, is due again.
+        """
+        ...
+
+    def mark(self, claim: str, marks: Sequence[Mark], now: datetime) -> set[str]:
+        """Note what became of letters that *claim* still has; return their ids.
+
+        Of a letter that is ``sent``, ``failed`` or ``bounced``, address and words are forgotten here.
+        """
+        ...
+
+    def due(self, now: datetime) -> bool:
+        """Tell whether there is a letter to send now."""
+        ...
+
+    def bounced(self, id: str, said: str) -> str | None:  # noqa: A002
+        """Note that the letter called *id* came back; return its key, None when there is no such letter."""
+        ...
+
+    def tally(self) -> list[Tally]:
+        """Count all letters, by kind and state."""
+        ...
+
+    def drop(self, *, kind: str = "", key_prefix: str = "") -> int:
+        """Give up letters that were not handed over, of a kind or with keys that begin so; return how many."""
+        ...
+
+
+class Postman(Protocol):
+    """Who carries letters to a mail server. `emeritus.post.SmtpPostman` is one."""
+
+    @property
+    def pace(self) -> float:
+        """Letters a minute, at most; 0: as fast as it goes."""
+        ...
+
+    def deliver(
+        self,
+        letters: Sequence[Queued],
+        mark: Callable[[Sequence[Mark]], set[str]],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Send *letters*. Each is marked ``handed`` before its words leave, and by what came of it after.
+
+        Where a mark does not take, another worker has the letter, and it is not sent.
+
+        Raises:
+            Unavailable: the server cannot be reached, or lets nobody in; nothing else is tried then.
+        """
+        ...
+
+
+HANDED_FOR = timedelta(seconds=90)
+"""So long nobody else sends a letter that was handed over: longer than the server is waited for."""
+
+
 class Work(Protocol):
     """One unit of work: everything in it is committed together, or not at all."""
 
@@ -75,6 +200,8 @@ class Work(Protocol):
     def failures(self) -> Failures: ...
     @property
     def keys(self) -> Keys: ...
+    @property
+    def post(self) -> Post: ...
 
 
 class Voices(Protocol):
@@ -174,7 +301,8 @@ class Parts:
     """Everything that the stages are given. Engines and stores are called outside units of work.
 
     *protocol* names the interview protocol for new sittings: one that is shipped, or a file. *model_key*
-    signs models; None in a house that has none yet. *fetch* reaches what lies outside.
+    signs models; None in a house that has none yet. *fetch* reaches what lies outside. *postman*: None while
+    no mail server is named.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -189,3 +317,4 @@ class Parts:
     model_key: ModelKey | None = None
     keeping: Keeping = Keeping()
     fetch: Fetch = field(factory=NothingOutside)
+    postman: Postman | None = None

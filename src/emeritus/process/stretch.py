@@ -8,6 +8,7 @@ from emeritus.process import (
     erase,
     interview,
     keeping,
+    mail,
     preserve,
     prove,
     publish,
@@ -34,15 +35,20 @@ STRIDES: Mapping[str, Stride] = {
     stages.CHECK: revisit.stride,
     stages.SCRUB: keeping.scrub_stride,
     stages.REPLICATE: keeping.replicate_stride,
+    stages.MAIL: mail.stride,
 }
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
 
 
-def due(work: Work, now: datetime, kept: Keeping | None = None) -> list[Step]:
-    """Return every step that software should be doing now, for all models; with *kept*, for the archive too."""
+def due(work: Work, now: datetime, kept: Keeping | None = None, *, mailing: bool = False) -> list[Step]:
+    """Return every step that software should be doing now, for all models.
+
+    With *kept*, for the archive too; while *mailing*, for the outbox too.
+    """
     steps = [step for model in all_models(work.log) for step in _due(work, model.id, now)]
-    return steps + _ready(work, keeping.due(work, kept, now) if kept else [], now)
+    house = keeping.due(work, kept, now) if kept else []
+    return steps + _ready(work, house + (mail.due(work, now) if mailing else []), now)
 
 
 def _due(work: Work, model: str, now: datetime) -> list[Step]:

@@ -162,6 +162,31 @@ usage = sa.Table(
     sa.Column("bytes_out", sa.BigInteger, nullable=False, server_default="0"),
 )
 
+letter_words = sa.Table(
+    "letter_words",
+    metadata,
+    sa.Column("digest", sa.String(80), primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+
+letter = sa.Table(
+    "letter",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("key", sa.String(300), nullable=False, unique=True),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("words", sa.String(80), index=True),
+    sa.Column("sealed", sa.LargeBinary),
+    sa.Column("claim", sa.String(40), nullable=False, server_default=""),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("uncertain", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("made_at", UtcTime, nullable=False),
+    sa.Column("due_at", UtcTime, nullable=False),
+    sa.Column("said", sa.Text, nullable=False, server_default=""),
+    sa.Index(None, "state", "due_at"),
+)
+
 APPEND_ONLY = {
     "entry": ("seq",),
     "tile": ("level", "position"),

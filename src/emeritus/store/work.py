@@ -14,6 +14,8 @@ from emeritus.store import tables
 from emeritus.store.access import SqlKeys, SqlUsage
 from emeritus.store.database import transaction
 from emeritus.store.log import Renew, SqlLog
+from emeritus.store.post import SqlPost
+from emeritus.store.sealing import Sealer
 from emeritus.store.words import SqlDocuments, SqlPrivate, SqlUtterances
 
 AskFor = Callable[[sa.Connection, Failures], Stretches]
@@ -31,10 +33,11 @@ class SqlWork:
     failures: "SqlFailures"
     keys: SqlKeys
     usage: SqlUsage
+    post: SqlPost
 
 
 class SqlWorks:
-    """Makes units of work on one database."""
+    """Makes units of work on one database. Without a *sealer*, nobody else can read what is sealed here."""
 
     def __init__(
         self,
@@ -43,12 +46,14 @@ class SqlWorks:
         key: SigningKey,
         ask_for: AskFor,
         renew: Renew | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
         self.database = database
         self.key = key
         self._clock = clock
         self._ask_for = ask_for
         self._renew_from = renew
+        self._sealer = sealer or Sealer.fresh()
 
     def _renew(self, expected: VerifyKey) -> SigningKey:
         """Read the key again: another process rotated it."""
@@ -81,6 +86,7 @@ class SqlWorks:
             failures=failures,
             keys=SqlKeys(connection),
             usage=SqlUsage(connection),
+            post=SqlPost(connection, self._sealer, self._clock),
         )
 
 

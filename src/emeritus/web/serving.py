@@ -67,6 +67,7 @@ def application(house: House, *, site_url: str | None = None) -> Starlette:
         sessions=house.desk_tokens,
         # Derived, so that all processes of a house agree and the signing key itself goes nowhere.
         cookie_key=hashlib.sha256(b"emeritus desk cookie\x00" + house.key.seed).digest(),
+        mailing=house.parts.postman is not None,
     )
     return build_app(pages, more=[*gateway, *hub], lifespan=lifespan)
 

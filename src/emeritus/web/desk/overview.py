@@ -15,7 +15,7 @@ from emeritus.ledger import Decision, Followed
 from emeritus.process.keeping import standing
 from emeritus.process.plan import plan
 from emeritus.process.ports import Failure, Work
-from emeritus.process.stages import HAND_OUT, REPLICATE, SCRUB
+from emeritus.process.stages import HAND_OUT, MAIL, REPLICATE, SCRUB
 from emeritus.registry import Model, State, all_models
 from emeritus.web.desk.page import FRESH, Desk, Sent
 from emeritus.web.desk.session import COOKIE, Session
@@ -100,10 +100,11 @@ def overview(work: Work, now: datetime) -> Mapping[str, object]:
         proposed += [Proposed(model, each) for each in ledger.proposals(work.log, model.id).values()]
     open_applications = [each for each in applications(work.log) if each.open]
     damaged = work.failures.at(HAND_OUT)
-    keeping = [*work.failures.at(SCRUB)[-1:], *work.failures.at(REPLICATE)[-1:]]
+    keeping = [failure for stage in (SCRUB, REPLICATE, MAIL) for failure in work.failures.at(stage)[-1:]]
     return {
         "models": found,
         "applications": len(open_applications),
+        "letters": {state: _letters(work, state) for state in ("waiting", "failed")},
         "damaged": damaged,
         "keeping": keeping,
         "archive": standing(work.log),
@@ -112,6 +113,10 @@ def overview(work: Work, now: datetime) -> Mapping[str, object]:
         ),
         "proposed": proposed,
     }
+
+
+def _letters(work: Work, state: str) -> int:
+    return sum(each.count for each in work.post.tally() if each.state == state)
 
 
 @frozen
@@ -123,7 +128,9 @@ class OverviewPages:
 
     def page(self, request: Request, session: Session) -> Response:
         now = self.desk.house.parts.clock.now()
-        return self.desk.show(request, session, "desk.html", lambda work: overview(work, now))
+        mailing = self.desk.house.parts.mailing
+        view = lambda work: {**overview(work, now), "mailing": mailing}  # noqa: E731
+        return self.desk.show(request, session, "desk.html", view)
 
     def sign_in_form(self, request: Request) -> Response:
         return self._form(request, request.query_params.get("next", "/desk"), FRESH)

@@ -55,6 +55,7 @@ class Parts:
         verify_key: the record's verifier key, ``name+id+base64``.
         sessions: knows the sign-in tokens of the desk.
         cookie_key: signs the desk's cookie; every process of one house has to have the same.
+        mailing: whether a mail server is named, so that letters leave.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -64,3 +65,4 @@ class Parts:
     verify_key: str
     sessions: Sessions = field(default=Factory(lambda: MemorySessions({})))
     cookie_key: bytes = field(default=Factory(lambda: secrets.token_bytes(32)), repr=False)
+    mailing: bool = False
