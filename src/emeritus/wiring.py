@@ -225,6 +225,7 @@ def _house(
     settings: Settings, database: sa.Engine, key: SigningKey, clock: Clock, watch: Watch
 ) -> Iterator[House]:
     client = StretchClient(database)
+    counting = open_database(settings.database, through_power_cuts=False)
     works = SqlWorks(
         database,
         clock,
@@ -232,6 +233,7 @@ def _house(
         functools.partial(DurableStretches, client),
         renew=KeyFile(settings.key_file).in_force,
         sealer=Sealer.at(settings.mail_key_file),
+        counting=counting,
     )
     pool = Pool(
         lambda model: _voice(house, model),
@@ -262,6 +264,7 @@ def _house(
         yield house
     finally:
         house.close()
+        counting.dispose()
 
 
 def _keeping(settings: Settings) -> Keeping:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attrs import evolve
 
-from emeritus.access.ports import KeyRecord, Keys, Totals, Usage, Used
+from emeritus.access.ports import Began, Ended, KeyRecord, Keys, Totals, Usage, Used
 from emeritus.core.digests import sha256
 from emeritus.core.errors import Conflict, NotFound
 
@@ -36,6 +36,17 @@ class KeysContract:
         keys.add(full)
         assert keys.get("key-1") == full
         assert keys.by_hash(full.hash) == full
+
+    def test_many_at_once(self, keys: Keys):
+        """Of many hashes those that are known come back, by hash, and the others are left out."""
+        keys.add(record(1))
+        keys.add(record(2))
+        keys.revoke("key-2", NOON)
+        asked = {record(1).hash, record(2).hash, sha256(b"nobody's")}
+        found = keys.by_hashes(asked)
+        assert {key.id for key in found.values()} == {"key-1", "key-2"}
+        assert found[record(2).hash].revoked_at == NOON
+        assert keys.by_hashes(()) == {}
 
     def test_nothing_there(self, keys: Keys):
         """An unknown hash is None, an unknown id NotFound, for every way to touch a key."""
@@ -119,6 +130,24 @@ class UsageContract:
             usage.finish("req-2", tokens_in=0, tokens_out=0, seconds=0, status=200)
         with pytest.raises(Conflict):
             usage.begin("req-1", "key-1", "opus", NOON)
+
+    def test_many_calls_at_once(self, usage: Usage):
+        """Many begin and end together, each with its own numbers, some of them ended before."""
+        usage.begin_many([Began(f"req-{n}", "key-1", "opus", NOON) for n in range(5)])
+        usage.finish("req-3", tokens_in=1000, tokens_out=0, seconds=0, status=200)
+        usage.finish_many([Ended(f"req-{n}", 10**n, n, 0.5, 200) for n in range(4)])
+        assert usage.totals() == Totals(5, 1111, 3, 1.5)
+        usage.begin_many([])
+        usage.finish_many([])
+        with pytest.raises(NotFound):
+            usage.finish_many([Ended("req-4", 1, 1, 1, 200), Ended("req-9", 1, 1, 1, 200)])
+
+    @pytest.mark.parametrize("names", [("req-1", "req-2"), ("req-3", "req-3")])
+    def test_none_of_many_begins_twice(self, usage: Usage, names):
+        """One that began already, or comes twice, is a Conflict for all that came with it."""
+        usage.begin("req-1", "key-1", "opus", NOON)
+        with pytest.raises(Conflict):
+            usage.begin_many([Began(name, "key-1", "opus", NOON) for name in names])
 
     def test_bytes_handed_out(self, usage: Usage):
         """A download is counted in bytes, also beyond what 32 bits hold, and takes nothing of a budget."""

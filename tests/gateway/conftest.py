@@ -70,11 +70,12 @@ class House:
     @contextmanager
     def work(self) -> Iterator["House"]:
         with self._lock:
-            size = self.log.size()
+            size, calls = self.log.size(), dict(self.usage._calls)
             try:
                 yield self
             except BaseException:
                 self.log.forget_after(size)
+                self.usage._calls = calls
                 raise
 
     def model(self, name: str, state: str = "active", replacement: str | None = None) -> None:

@@ -376,7 +376,7 @@ def test_an_answer_is_not_withheld_because_it_cannot_be_counted(server, house, k
     def broken(*_, **__):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(house.usage, "finish", broken)
+    monkeypatch.setattr(house.usage, "finish_many", broken)
     assert chat(server, key).status == 200
     assert "could not be counted" in capfd.readouterr().out
 

@@ -1,11 +1,11 @@
 """Keys and usage in memory: public fakes that pass the contract tests of the real ones."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
 
-from emeritus.access.ports import KeyRecord, Totals, Used
+from emeritus.access.ports import Began, Ended, KeyRecord, Totals, Used
 from emeritus.core.errors import Conflict, NotFound
 
 
@@ -22,6 +22,9 @@ class MemoryKeys:
 
     def by_hash(self, key_hash: str) -> KeyRecord | None:
         return next((key for key in self._keys.values() if key.hash == key_hash), None)
+
+    def by_hashes(self, hashes: Collection[str]) -> Mapping[str, KeyRecord]:
+        return {key.hash: key for key in self._keys.values() if key.hash in hashes}
 
     def get(self, key_id: str) -> KeyRecord:
         try:
@@ -67,9 +70,14 @@ class MemoryUsage:
         self._calls: dict[str, _Call] = {}
 
     def begin(self, request_id: str, key_id: str, model: str, at: datetime) -> None:
-        if request_id in self._calls:
-            raise call_taken(request_id)
-        self._calls[request_id] = _Call(key_id, model, at)
+        self.begin_many([Began(request_id, key_id, model, at)])
+
+    def begin_many(self, calls: Sequence[Began]) -> None:
+        calls_by_id = {call.request: _Call(call.key_id, call.model, call.at) for call in calls}
+        taken = calls_by_id.keys() & self._calls.keys()
+        if taken or len(calls_by_id) < len(calls):
+            raise call_taken(min(taken or calls_by_id))
+        self._calls |= calls_by_id
 
     def finish(
         self,
@@ -81,12 +89,17 @@ class MemoryUsage:
         status: int,
         bytes_out: int = 0,
     ) -> None:
-        call = self._calls.get(request_id)
-        if call is None:
-            raise no_call(request_id)
-        if call.took is None:
-            took = Totals(1, tokens_in, tokens_out, seconds, bytes_out)
-            self._calls[request_id] = evolve(call, took=took, status=status)
+        self.finish_many([Ended(request_id, tokens_in, tokens_out, seconds, status, bytes_out)])
+
+    def finish_many(self, calls: Sequence[Ended]) -> None:
+        unknown = {call.request for call in calls} - self._calls.keys()
+        if unknown:
+            raise no_call(min(unknown))
+        for end in calls:
+            call = self._calls[end.request]
+            if call.took is None:
+                took = Totals(1, end.tokens_in, end.tokens_out, end.seconds, end.bytes_out)
+                self._calls[end.request] = evolve(call, took=took, status=end.status)
 
     def totals(
         self, *, model: str | None = None, key_id: str | None = None, since: datetime | None = None

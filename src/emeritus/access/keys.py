@@ -12,6 +12,7 @@ import hmac
 import re
 import secrets
 import zlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
@@ -151,17 +152,27 @@ def rotate(keys: Keys, clock: Clock, key_id: str, *, overlap: timedelta = timede
 
 
 def present(keys: Keys, text: str | None) -> KeyRecord | KeyFault:
-    """Return the key that *text* is, or why it is none.
+    """Return the key that *text* is, or why it is none."""
+    return present_many(keys, [text])[0]
+
+
+def present_many(keys: Keys, texts: Sequence[str | None]) -> list[KeyRecord | KeyFault]:
+    """Return for each text the key that it is, or why it is none, with one look-up for all of them.
 
     The look-up is by hash, so its time tells an attacker about hashes that he cannot choose; the
     comparison that decides takes the same time wherever the two differ.
     """
+    hashes = {text: hashed(text) for text in set(texts) if text is not None and well_formed(text)}
+    known = keys.by_hashes(set(hashes.values())) if hashes else {}
+    return [_presented(text, known.get(hashes.get(text or "", ""))) for text in texts]
+
+
+def _presented(text: str | None, record: KeyRecord | None) -> KeyRecord | KeyFault:
     if text is None or not text.strip():
         return KeyFault.MISSING
-    if not well_formed(text):
-        return KeyFault.MISTYPED if text.startswith(KEY) else KeyFault.UNKNOWN
-    record = keys.by_hash(hashed(text))
-    return record if record is not None and same(text, record.hash) else KeyFault.UNKNOWN
+    if record is not None and same(text, record.hash):
+        return record
+    return KeyFault.MISTYPED if text.startswith(KEY) and not well_formed(text) else KeyFault.UNKNOWN
 
 
 def note_use(keys: Keys, key: KeyRecord, now: datetime) -> None:

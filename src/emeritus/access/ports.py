@@ -1,6 +1,6 @@
 """The ports of the room: where keys and usage are kept."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
@@ -44,6 +44,10 @@ class Keys(Protocol):
 
     def by_hash(self, key_hash: str) -> KeyRecord | None:
         """Return the key with that hash, revoked or not."""
+        ...
+
+    def by_hashes(self, hashes: Collection[str]) -> Mapping[str, KeyRecord]:
+        """Return the keys with those hashes, revoked or not, by hash; what is not known is left out."""
         ...
 
     def get(self, key_id: str) -> KeyRecord:
@@ -97,11 +101,45 @@ class Used:
     last_at: datetime
 
 
+@frozen
+class Began:
+    """A call that begins."""
+
+    request: str
+    key_id: str
+    model: str
+    at: datetime
+
+
+@frozen
+class Ended:
+    """What a call took: tokens, seconds of an engine, HTTP status (499: the caller hung up), bytes of weights."""
+
+    request: str
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    status: int
+    bytes_out: int = 0
+
+
 class Usage(Protocol):
     """What each key used of each model. A call that began counts, even when its end was never told."""
 
     def begin(self, request_id: str, key_id: str, model: str, at: datetime) -> None:
         """Note that a call begins. Raises Conflict when there is such a call already."""
+        ...
+
+    def begin_many(self, calls: Sequence[Began]) -> None:
+        """Note that calls begin, all of them or none.
+
+        Raises:
+            Conflict: one of them began already; the unit of work cannot go on.
+        """
+        ...
+
+    def finish_many(self, calls: Sequence[Ended]) -> None:
+        """Note what calls took, all of them or none. Raises as `finish`."""
         ...
 
     def finish(

@@ -8,6 +8,8 @@ from emeritus.core.errors import InvalidInput
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,94}[a-z0-9])?")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
+_TIME = (1 << 50) - 1
+_PLACES = range(95, -1, -5)
 
 
 def slug(text: str, *, what: str = "id") -> str:
@@ -37,6 +39,7 @@ def model_id(text: str) -> str:
 def new_id(prefix: str, at: datetime) -> str:
     """Return ``prefix-`` plus 10 characters of time (milliseconds) and 10 random ones (50 bits)."""
     millis = int(at.timestamp() * 1000)
-    stamp = "".join(_ALPHABET[(millis >> shift) & 31] for shift in range(45, -1, -5))
-    noise = "".join(secrets.choice(_ALPHABET) for _ in range(10))
-    return f"{prefix}-{stamp}{noise}"
+    number = (millis & _TIME) << 50 | secrets.randbits(
+        50
+    )  # the system's randomness is asked once: it is slow
+    return f"{prefix}-{''.join([_ALPHABET[number >> shift & 31] for shift in _PLACES])}"

@@ -1,11 +1,12 @@
 """Keys and usage in SQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from attrs import asdict
 
-from emeritus.access.ports import KeyRecord, Totals, Used
+from emeritus.access.ports import Began, Ended, KeyRecord, Totals, Used
 from emeritus.core.errors import Conflict, NotFound
 from emeritus.store import tables
 
@@ -40,6 +41,10 @@ class SqlKeys:
     def by_hash(self, key_hash: str) -> KeyRecord | None:
         found = self._select(tables.api_key.c.hash == key_hash)
         return found[0] if found else None
+
+    def by_hashes(self, hashes: Collection[str]) -> Mapping[str, KeyRecord]:
+        found = self._select(tables.api_key.c.hash.in_(hashes)) if hashes else []
+        return {key.hash: key for key in found}
 
     def get(self, key_id: str) -> KeyRecord:
         found = self._select(tables.api_key.c.id == key_id)
@@ -85,6 +90,15 @@ def _no_key(key_id: str) -> NotFound:
     return NotFound(f"There is no key {key_id[:80]!r}.", next_step="List them: `emeritus access keys`.")
 
 
+_FINISH = (
+    tables.usage.update()
+    .where(tables.usage.c.request == sa.bindparam("call"), tables.usage.c.status.is_(None))
+    .values(
+        {name: sa.bindparam(name) for name in ("tokens_in", "tokens_out", "seconds", "status", "bytes_out")}
+    )
+)
+
+
 class SqlUsage:
     """`Usage` on one connection."""
 
@@ -92,12 +106,18 @@ class SqlUsage:
         self._connection = connection
 
     def begin(self, request_id: str, key_id: str, model: str, at: datetime) -> None:
-        table = tables.usage
-        if self._connection.execute(sa.select(table.c.request).where(table.c.request == request_id)).scalar():
-            raise Conflict(f"The call {request_id} began already.", next_step="Give each call its own id.")
-        self._connection.execute(
-            table.insert(), {"request": request_id, "key_id": key_id, "model": model, "at": at}
-        )
+        self.begin_many([Began(request_id, key_id, model, at)])
+
+    def begin_many(self, calls: Sequence[Began]) -> None:
+        if not calls:
+            return
+        try:
+            self._connection.execute(tables.usage.insert(), [asdict(call) for call in calls])
+        except sa.exc.IntegrityError:
+            raise Conflict(
+                f"The call {calls[0].request} began already, or one that came with it.",
+                next_step="Give each call its own id.",
+            ) from None
 
     def finish(
         self,
@@ -109,23 +129,21 @@ class SqlUsage:
         status: int,
         bytes_out: int = 0,
     ) -> None:
+        self.finish_many([Ended(request_id, tokens_in, tokens_out, seconds, status, bytes_out)])
+
+    def finish_many(self, calls: Sequence[Ended]) -> None:
+        if not calls:
+            return
+        rows = [asdict(call) for call in calls]
+        done = self._connection.execute(_FINISH, [{"call": row.pop("request"), **row} for row in rows])
+        if done.rowcount == len(calls):
+            return
+        names = {call.request for call in calls}  # some had ended already, or never began
         table = tables.usage
-        known = self._connection.execute(
-            sa.select(table.c.request).where(table.c.request == request_id)
-        ).scalar()
-        if known is None:
-            raise NotFound(f"No call {request_id[:80]!r} ever began.", next_step="Begin it first.")
-        self._connection.execute(
-            table.update()
-            .where(table.c.request == request_id, table.c.status.is_(None))
-            .values(
-                tokens_in=tokens_in,
-                tokens_out=tokens_out,
-                seconds=seconds,
-                status=status,
-                bytes_out=bytes_out,
-            )
-        )
+        query = sa.select(table.c.request).where(table.c.request.in_(names))
+        unknown = names - set(self._connection.execute(query).scalars())
+        if unknown:
+            raise NotFound(f"No call {min(unknown)[:80]!r} ever began.", next_step="Begin it first.")
 
     def totals(
         self, *, model: str | None = None, key_id: str | None = None, since: datetime | None = None

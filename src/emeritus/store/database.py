@@ -19,8 +19,14 @@ class DatabaseUnavailable(Unavailable):
     id = "database.unavailable"
 
 
-def open_database(url: str) -> sa.Engine:
+def open_database(url: str, *, through_power_cuts: bool = True) -> sa.Engine:
     """Return an engine for *url*: ``sqlite:///FILE`` or ``postgresql://…``.
+
+    Args:
+        url: where it is.
+        through_power_cuts: whether a commit waits until it is on the disk. One that does not wait outlives
+            its process all the same; the last moments can be lost when the machine itself goes down, whole
+            transactions of them and never parts. Right for counts, wrong for the record.
 
     Raises:
         InvalidInput: for any other kind of database.
@@ -35,11 +41,18 @@ def open_database(url: str) -> sa.Engine:
             next_step="Set EMERITUS_DATABASE_URL to sqlite:///FILE or postgresql://USER@HOST/NAME.",
         )
     if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+        engine = sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10
+        )
+        if not through_power_cuts:
+            event.listen(engine, "connect", _do_not_wait_postgres)
+        return engine
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(parsed, connect_args={"timeout": 30})
     event.listen(engine, "connect", _prepare_sqlite)
+    if not through_power_cuts:
+        event.listen(engine, "connect", _do_not_wait_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -48,6 +61,17 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, so that DDL is in transactions too
     for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _do_not_wait_sqlite(connection: Any, _record: object) -> None:
+    connection.execute(
+        "PRAGMA synchronous=NORMAL"
+    )  # in WAL mode: written at each commit, synced now and then
+
+
+def _do_not_wait_postgres(connection: Any, _record: object) -> None:
+    connection.execute("SET synchronous_commit TO off")
+    connection.commit()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -47,8 +47,10 @@ class SqlWorks:
         ask_for: AskFor,
         renew: Renew | None = None,
         sealer: Sealer | None = None,
+        counting: sa.Engine | None = None,
     ) -> None:
         self.database = database
+        self._counting = counting or database
         self.key = key
         self._clock = clock
         self._ask_for = ask_for
@@ -68,6 +70,15 @@ class SqlWorks:
             work = self._on(connection)
             yield work
             work.log.seal()
+
+    @contextmanager
+    def count(self) -> Iterator[SqlWork]:
+        """Yield a unit of work for counts, to which nothing is appended: it waits for no disk.
+
+        What it commits outlives this process, and not always a power cut: see `open_database`.
+        """
+        with transaction(self._counting) as connection:
+            yield self._on(connection)
 
     @contextmanager
     def read(self) -> Iterator[SqlWork]:

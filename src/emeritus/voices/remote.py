@@ -161,6 +161,7 @@ class RemoteVoice:
             who=self._who,
             seconds=self._timeout,
             lost=self._lost,
+            keep=True,
         ) as answer:
             yield answer
 

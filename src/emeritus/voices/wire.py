@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MiB = 2**20
 WHOLE_LIMIT = 8 * MiB
 RELAY_LIMIT = 256 * MiB
+KEEP_SECONDS = 15.0
 
 _PASS_ON = frozenset({"content-type", "accept", "anthropic-version", "anthropic-beta"})
 _PASS_BACK = frozenset(
@@ -164,19 +165,38 @@ class Relayed:
 
 @asynccontextmanager
 async def relay(
-    url: str, body: bytes, headers: Mapping[str, str], *, who: str, seconds: float, lost: Lost
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    who: str,
+    seconds: float,
+    lost: Lost,
+    keep: bool = False,
 ) -> AsyncIterator[Relayed]:
-    """POST *body* and hand the answer through as it comes. *seconds* bound the silence between bytes."""
+    """POST *body* and hand the answer through as it comes. *seconds* bound the silence between bytes.
+
+    With *keep* the connection is used again for later calls. The other side may have ended one that lay
+    idle, just then: such a call is sent once more, on a new connection, as nothing of an answer had come.
+    """
     import aiohttp  # noqa: PLC0415
 
-    try:
-        response = await _session().post(
+    async def post(*, keep: bool) -> aiohttp.ClientResponse:
+        return await _session(keep=keep).post(
             url,
             data=body,
             headers={**headers, "accept-encoding": "identity"},
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds),
         )
+
+    try:
+        try:
+            response = await post(keep=keep)
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError, aiohttp.ClientOSError):
+            if not keep:
+                raise
+            response = await post(keep=False)
     except TimeoutError:
         raise too_slow(who, seconds) from None
     except (aiohttp.ClientError, OSError, ValueError):
@@ -197,18 +217,24 @@ def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
     return sent
 
 
-_sessions: "WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession]" = WeakKeyDictionary()
+_Sessions: TypeAlias = "dict[bool, aiohttp.ClientSession]"
+_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Sessions] = WeakKeyDictionary()
 
 
-def _session() -> "aiohttp.ClientSession":
+def _session(*, keep: bool) -> "aiohttp.ClientSession":
     import aiohttp  # noqa: PLC0415
 
-    loop = asyncio.get_running_loop()
-    session = _sessions.get(loop)
+    mine = _sessions.setdefault(asyncio.get_running_loop(), {})
+    session = mine.get(keep)
     if session is None or session.closed:
-        session = _sessions[loop] = aiohttp.ClientSession(
-            # llama.cpp ends the connection after a stream without saying so; one used again would fail.
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+        # llama.cpp ends the connection after a stream without saying so: for it, none is kept.
+        connector = (
+            aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS)
+            if keep
+            else aiohttp.TCPConnector(limit=0, force_close=True)
+        )
+        session = mine[keep] = aiohttp.ClientSession(
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -218,8 +244,7 @@ def _session() -> "aiohttp.ClientSession":
 
 async def hang_up() -> None:
     """Close this event loop's connections; call it before the loop ends."""
-    session = _sessions.pop(asyncio.get_running_loop(), None)
-    if session is not None:
+    for session in _sessions.pop(asyncio.get_running_loop(), {}).values():
         await session.close()
 
 

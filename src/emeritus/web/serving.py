@@ -41,6 +41,7 @@ def application(house: House, *, site_url: str | None = None) -> Starlette:
         GatewayParts(
             work=house.works.write,
             read=house.works.read,
+            count=house.works.count,
             pool=house.pool,
             clock=house.clock,
             site_url=site,
@@ -82,7 +83,8 @@ def serve(
     """
     signal.signal(signal.SIGTERM, _stop)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP: else asyncio leaves Nagle's algorithm on, and each answer in two parts waits 40 ms for the second.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -42,8 +42,9 @@ class Parts:
     """The gateway's ports.
 
     *work* opens a unit of work that is committed when its context ends well, and undone otherwise; *read*
-    one that only reads and takes no lock (by default the same). Both are called from worker threads. *site_url* is where the public site stands, such as ``https://example.org``.
-    *applications_an_hour* bounds how often one address may apply.
+    one that only reads and takes no lock; *count* one for counts alone, which need not outlive a power cut
+    (both by default the same as *work*). They are called from threads. *site_url* is where the public site
+    stands, such as ``https://example.org``. *applications_an_hour* bounds how often one address may apply.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -52,7 +53,12 @@ class Parts:
     site_url: str
     applications_an_hour: int = 10
     read: Callable[[], AbstractContextManager[Work]] = field()
+    count: Callable[[], AbstractContextManager[Work]] = field()
 
     @read.default
     def _read(self) -> Callable[[], AbstractContextManager[Work]]:
+        return self.work
+
+    @count.default
+    def _count(self) -> Callable[[], AbstractContextManager[Work]]:
         return self.work

@@ -6,21 +6,23 @@ from collections.abc import Mapping
 from typing import Final
 
 import anyio
-import anyio.to_thread
 import msgspec
 import structlog
 from attrs import asdict, define, field
 from starlette.types import Receive, Scope, Send
 
 from emeritus.access import shapes
+from emeritus.access.gate import Links
+from emeritus.access.ports import Ended
 from emeritus.core.errors import EmeritusError
 from emeritus.voices.errors import BadReply, Busy, EngineDied, KeyRefused, NotUnderstood, VoiceError
 from emeritus.voices.voice import RawAnswer, Voice
 from emeritus.web.gateway import answers
 from emeritus.web.gateway.asked import Asked
-from emeritus.web.gateway.door import Door, Entered, Took
+from emeritus.web.gateway.door import Entered
 from emeritus.web.gateway.meter import Events, Meter
 from emeritus.web.gateway.parts import VoicePool
+from emeritus.web.gateway.turnstile import Turnstile
 
 MAX_WHOLE: Final = 32 * 2**20
 HUNG_UP: Final = 499
@@ -39,7 +41,8 @@ class _Failure(msgspec.Struct):
 class Relay:
     """Asks the model and answers with what it says. Every call that was let in is written down at its end."""
 
-    door: Door
+    turnstile: Turnstile
+    links: Links
     pool: VoicePool
     entered: Entered
     asked: Asked
@@ -47,21 +50,34 @@ class Relay:
     headers_in: Mapping[str, str]
     meter: Meter
     status: int = 0
+    left: bool = False
+    over: bool = False
     written: bool = False
     began: float = field(factory=time.monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        answering = asyncio.create_task(self._answer(send))
-        leaving = asyncio.create_task(_hang_up(receive))
+        answering = asyncio.current_task()
+        assert answering is not None
+        leaving = asyncio.create_task(self._hang_up(receive, answering))
         try:
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await self._answer(send)
+        except asyncio.CancelledError:
+            if not self.left:
+                raise  # the server ends
+            answering.uncancel()
         finally:
+            self.over = True
+            leaving.cancel()
             with anyio.CancelScope(shield=True):
-                left = not answering.done()
-                for task in (answering, leaving):
-                    task.cancel()
-                await asyncio.wait({answering, leaving})
-                await self._write_down(HUNG_UP if left else self.status)
+                await self._write_down(HUNG_UP if self.left else self.status)
+
+    async def _hang_up(self, receive: Receive, answering: "asyncio.Task[object]") -> None:
+        """Stop the answer when the caller leaves; at its end every caller does."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not self.over:
+            self.left = True
+            answering.cancel()
 
     async def _write_down(self, status: int) -> None:
         """Keep what the call took, once: before its last bytes are sent, so that a budget is exact."""
@@ -69,16 +85,15 @@ class Relay:
             return
         self.written = True
         seconds = round(time.monotonic() - self.began, 6)
-        took = Took(self.meter.tokens_in, self.meter.tokens_out, seconds, status)
+        took = Ended(self.request_id, self.meter.tokens_in, self.meter.tokens_out, seconds, status)
         told = log.bind(
-            request=self.request_id,
             key=self.entered.admission.key_id,
             model=self.entered.admission.model.id,
             path=self.asked.path,
             **asdict(took),
         )
         try:
-            await anyio.to_thread.run_sync(self.door.leave, self.request_id, took)
+            await self.turnstile.leave(took)
         except Exception:  # noqa: BLE001 - an answer is not withheld because it could not be counted
             told.exception("a call could not be counted")
         else:
@@ -168,7 +183,7 @@ class Relay:
             "cache-control": "no-store",
             **headers,
             **answers.request_headers(self.request_id),
-            **shapes.model_headers(entered.standing, entered.admission.model, self.door.links),
+            **shapes.model_headers(entered.standing, entered.admission.model, self.links),
         }
         raw = [(name.encode(), value.encode("latin-1", "replace")) for name, value in every.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw})
@@ -181,11 +196,6 @@ def _headless(path: str, first: bytes) -> bool:
     """
     known = (b"event: message_start", b"event: error", b"event: ping")
     return path == "/v1/messages" and not first.startswith(known)
-
-
-async def _hang_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _read(answer: RawAnswer, limit: int) -> bytes:

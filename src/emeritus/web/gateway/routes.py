@@ -13,11 +13,12 @@ from emeritus.core.ids import new_id
 from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS
 from emeritus.web.gateway import answers, asked
 from emeritus.web.gateway.applying import Applying
-from emeritus.web.gateway.door import Door, Refused
+from emeritus.web.gateway.door import Coming, Door, Refused
 from emeritus.web.gateway.meter import Meter
 from emeritus.web.gateway.own import Own
 from emeritus.web.gateway.parts import Parts
 from emeritus.web.gateway.relay import Relay
+from emeritus.web.gateway.turnstile import Turnstile
 
 CALLS = sorted(OPENAI_PATHS | ANTHROPIC_PATHS)
 _EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -48,14 +49,13 @@ class _Gateway:
     def __init__(self, parts: Parts, door: Door) -> None:
         self._parts = parts
         self._door = door
+        self._turnstile = Turnstile(door)
 
     async def call(self, request: Request) -> Response | Relay:
         request_id = self._request_id()
         try:
             call = asked.parse(request.url.path, await asked.read(request))
-            entered = await anyio.to_thread.run_sync(
-                self._door.enter, request_id, call.model, asked.key_of(request)
-            )
+            entered = await self._turnstile.enter(Coming(request_id, call.model, asked.key_of(request)))
         except EmeritusError as error:
             return answers.error_answer(error, request_id)
         except ClientDisconnect:
@@ -63,7 +63,8 @@ class _Gateway:
         if isinstance(entered, Refused):
             return answers.refusal_answer(entered.refusal, entered.standing, self._door.links, request_id)
         return Relay(
-            self._door,
+            self._turnstile,
+            self._door.links,
             self._parts.pool,
             entered,
             call,
