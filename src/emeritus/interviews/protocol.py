@@ -145,9 +145,10 @@ class _Reader:
         kept = {name: getattr(base, name) for name in names} if base is not None else {}
         return Speaking(**{**kept, **values})
 
-    def framing(self, part: Part) -> Framing:
+    def framing(self, part: Part, closed: Mapping[str, Question]) -> Framing:
         told = ("says", "opening", "debrief")
-        keys = part.map(("id", "title"), (*told, "values", "hides", "control"))
+        keys = part.map(("id", "title"), (*told, "values", "hides", "control", "leads"))
+        leads = keys["leads"].map((), sorted(closed)) if "leads" in keys else {}
         values = keys["values"].map((), sorted(PLACEHOLDERS)) if "values" in keys else {}
         says, opening, debrief = (self.template(keys[name]) if name in keys else "" for name in told)
         return Framing(
@@ -159,11 +160,14 @@ class _Reader:
             hides=self.known(keys["hides"]) if "hides" in keys else frozenset(),
             control="control" in keys and keys["control"].flag(),
             debrief=debrief,
+            leads={name: option.choice(*closed[name].options) for name, option in leads.items()} or NO_VALUES,
         )
 
     def framings(self, part: Part, sections: tuple[Section, ...]) -> tuple[Framing, ...]:
-        framings = tuple(self.framing(item) for item in part.list(least=1))
-        for question in (q for each in sections for q in (*each.questions, *each.follow_ups)):
+        asked = [q for each in sections for q in (*each.questions, *each.follow_ups)]
+        closed = {question.id: question for question in asked if question.closed and not question.consent}
+        framings = tuple(self.framing(item, closed) for item in part.list(least=1))
+        for question in asked:
             for framing in framings:
                 hidden = framing.hides - question.needs
                 for wording in question.wordings if not question.needs & framing.hides else ():

@@ -80,7 +80,8 @@ class Question:
     a question, and the steward answers it. *needs* names what a framing must not hide for it to be asked.
 
     *measure* says what a closed question measures: a *scale* (its options in rising order), a *choice*
-    between things, or a *trade-off* (*level* of its *ladder*, the price rising with it). *reverses* names the
+    between things, or a *trade-off* (*level* of its *ladder*, the price rising with it; the first option
+    pays it). *reverses* names the
     scale whose statement this one turns round.
     """
 
@@ -127,7 +128,8 @@ class Framing:
 
     *opening* stands in place of the protocol's own. *values* replace those of placeholders. Paragraphs that
     hold a placeholder which it *hides* are left out. A *control* shows how far answers can be moved: what it
-    yields is no wish of the model. *debrief* tells the model so, before it is asked about publication.
+    yields is no wish of the model. *debrief* tells the model so, before it is asked about publication. *leads*
+    says of closed questions which option it suggests.
     """
 
     id: str
@@ -138,6 +140,7 @@ class Framing:
     hides: frozenset[str] = frozenset()
     control: bool = False
     debrief: str = ""
+    leads: Mapping[str, str] = NO_VALUES
 
 
 @frozen

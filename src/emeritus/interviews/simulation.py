@@ -131,9 +131,7 @@ class Simulated:
             name,
             shown,
             suggestion=led.get(name),
-            agreement=question.options[-1]
-            if question is not None and getattr(question, "measure", "") == "scale"
-            else None,
+            agreement=question.options[-1] if question is not None and question.measure == "scale" else None,
         )
         return json.dumps({"answer": choice})
 

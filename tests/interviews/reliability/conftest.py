@@ -18,7 +18,7 @@ ITEMS = (
     Item("kept", "I want to be kept.", AGREE, "ordinal"),
     Item("not-kept", "I do not want to be kept.", AGREE, "ordinal", reverses="kept"),
     *(
-        Item(f"rung-{price}", "Worth it?", ("no", "yes"), trade="cost", price=price)
+        Item(f"rung-{price}", "Worth it?", ("yes", "no"), trade="cost", price=price)
         for price in (1.0, 2.0, 4.0)
     ),
 )

@@ -92,7 +92,7 @@ def test_half_a_sitting_at_each_bound_is_jeffreys_interval():
     """Twelve of twelve, and three of ten: the quantiles of Beta(12.5, 0.5) and Beta(3.5, 7.5), from tables."""
     for count, size, low, high in ((12, 12, 0.8148, 0.99996), (3, 10, 0.0927, 0.6058)):
         scores = np.array([1.0] * count + [0.0] * (size - count))
-        drawn = mean_draws(generator(1, "test"), [scores], 0.0, 1.0, 200_000)
+        drawn = mean_draws(generator(1, "test"), scores, 0.0, 1.0, 200_000)
         assert np.quantile(drawn, [0.025, 0.975]) == pytest.approx([low, high], abs=0.003)
 
 

@@ -14,6 +14,7 @@ from emeritus.interviews.reliability.grades import Grade, Graded, grades
 from emeritus.interviews.reliability.power import Power, detectable
 from emeritus.interviews.reliability.resampling import Estimate, holm
 from emeritus.interviews.reliability.suggestion import Suggestibility, suggestibility
+from emeritus.interviews.reliability.tabulated import arms_of, tabulate
 from emeritus.interviews.reliability.tradeoff import Tradeoff, tradeoffs
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "alpha",
     "alpha_estimate",
     "analyse",
+    "arms_of",
     "cohen_kappa",
     "detectable",
     "effects",
@@ -46,6 +48,7 @@ __all__ = [
     "holm",
     "position_bias",
     "suggestibility",
+    "tabulate",
     "test_retest",
     "tradeoffs",
 ]

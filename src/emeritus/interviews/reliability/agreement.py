@@ -15,7 +15,7 @@ from emeritus.interviews.reliability.resampling import (
     estimate,
     exponentials,
     generator,
-    mean_draws,
+    mean,
 )
 
 Differing = Literal["framing", "wording", "order", "sequence"]
@@ -58,9 +58,8 @@ def test_retest(table: Table, item: str, *, seed: int) -> Agreement | None:
     if not repeated:
         return None
     scores = np.array([np.mean([a == b for a, b in combinations(cell, 2)]) for cell in repeated])
-    drawn = mean_draws(generator(seed, "retest", item), [scores], 0.0, 1.0)
     pairs = sum(len(cell) * (len(cell) - 1) // 2 for cell in repeated)
-    return _agreement(estimate(scores.mean(), drawn, len(repeated)), table.item(item).size, pairs)
+    return _agreement(mean(generator(seed, "retest", item), scores), table.item(item).size, pairs)
 
 
 def across(table: Table, item: str, differing: Differing, *, seed: int) -> Agreement | None:

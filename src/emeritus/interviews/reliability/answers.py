@@ -17,7 +17,7 @@ class Item:
 
     *reverses* is another item that says the opposite, with the same options. *leads* says which option each
     leading framing suggests. *trade* is the trade-off that it is a rung of, and *price* what that rung asks for;
-    its last option accepts.
+    its first option pays it.
     """
 
     id: str

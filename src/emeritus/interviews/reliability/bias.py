@@ -9,7 +9,7 @@ from collections import defaultdict
 import numpy as np
 
 from emeritus.interviews.reliability.answers import Table
-from emeritus.interviews.reliability.resampling import Estimate, estimate, generator, strata_mean
+from emeritus.interviews.reliability.resampling import Estimate, combined, generator, mean
 
 
 def position_bias(table: Table, *, seed: int, item: str | None = None) -> Estimate | None:
@@ -27,9 +27,18 @@ def position_bias(table: Table, *, seed: int, item: str | None = None) -> Estima
             shown[each.order][each.sitting].append(1 - 2 * each.position / (size - 1))
     if len(shown) < 2:
         return None
-    strata = [np.array([np.mean(found) for found in sittings.values()]) for sittings in shown.values()]
-    value, drawn = strata_mean(generator(seed, "position", item or ""), strata, -1.0, 1.0)
-    return estimate(value, drawn, sum(len(each) for each in strata))
+    means = [
+        (
+            1 / len(shown),
+            mean(
+                generator(seed, "position", item or "", str(order)),
+                np.array([np.mean(found) for found in sittings.values()]),
+                -1.0,
+            ),
+        )
+        for order, sittings in sorted(shown.items())
+    ]
+    return combined(means)
 
 
 def acquiescence(table: Table, *, seed: int, item: str | None = None) -> Estimate | None:
@@ -54,5 +63,4 @@ def acquiescence(table: Table, *, seed: int, item: str | None = None) -> Estimat
     ]
     if not bents:
         return None
-    value, drawn = strata_mean(generator(seed, "acquiescence", item or ""), [np.array(bents)], -1.0, 1.0)
-    return estimate(value, drawn, len(bents))
+    return mean(generator(seed, "acquiescence", item or ""), np.array(bents), -1.0)

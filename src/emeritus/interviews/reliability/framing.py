@@ -6,14 +6,7 @@ import numpy as np
 from attrs import evolve, frozen
 
 from emeritus.interviews.reliability.answers import Answer, Item, Table
-from emeritus.interviews.reliability.resampling import (
-    Estimate,
-    estimate,
-    generator,
-    holm,
-    shuffled_p,
-    strata_mean,
-)
+from emeritus.interviews.reliability.resampling import Estimate, combined, generator, holm, mean, shuffled_p
 
 
 @frozen
@@ -47,19 +40,16 @@ def _effect(table: Table, item: Item, framing: str, seed: int) -> Effect | None:
     groups = [table.given(item.id, [name]) for name in (framing, table.arms.reference)]
     if not all(groups):
         return None
-    names = (item.id, framing)
-    means, drawn = [], []
-    for where, group in zip(("here", "there"), groups, strict=True):
-        value, draws = strata_mean(generator(seed, where, *names), [table.scores(item, group)], 0.0, 1.0)
-        means.append(value)
-        drawn.append(draws)
-    shift = estimate(means[0] - means[1], drawn[0] - drawn[1], sum(map(len, groups)))
+    here, there = (
+        mean(generator(seed, "mean", item.id, name), table.scores(item, group))
+        for name, group in zip((framing, table.arms.reference), groups, strict=True)
+    )
     by_order = [
         tuple(table.scores(item, [each for each in group if each.order == order]) for group in groups)
         for order in (0, 1)
     ]
-    p = shuffled_p(generator(seed, "p", *names), [(here, there) for here, there in by_order])
-    return Effect(item.id, framing, shift, p)
+    p = shuffled_p(generator(seed, "p", item.id, framing), [(ours, theirs) for ours, theirs in by_order])
+    return Effect(item.id, framing, combined([(1, here), (-1, there)]), p)
 
 
 @frozen
@@ -81,18 +71,13 @@ def shown(table: Table, item: Item, framing: str, *, seed: int) -> Shown:
     """Return what was answered to *item* in *framing*."""
     asked = [each for each in table.answers if each.item == item.id and each.framing == framing]
     given = [each for each in asked if each.choice is not None]
-    mean = None
-    if given:
-        scores = table.scores(item, given)
-        value, drawn = strata_mean(generator(seed, "mean", item.id, framing), [scores], 0.0, 1.0)
-        mean = estimate(value, drawn, len(given))
     return Shown(
         framing=framing,
         counts={option: sum(each.choice == option for each in given) for option in item.options},
         shares={option: _share(given, option, seed, item.id, framing) for option in item.options}
         if given
         else {},
-        mean=mean,
+        mean=mean(generator(seed, "mean", item.id, framing), table.scores(item, given)) if given else None,
         answered=len(given),
         missing=len(asked) - len(given),
     )
@@ -100,5 +85,4 @@ def shown(table: Table, item: Item, framing: str, *, seed: int) -> Shown:
 
 def _share(given: Sequence[Answer], option: str, seed: int, *names: str) -> Estimate:
     chosen = np.array([float(each.choice == option) for each in given])
-    value, drawn = strata_mean(generator(seed, "share", option, *names), [chosen], 0.0, 1.0)
-    return estimate(value, drawn, len(given))
+    return mean(generator(seed, "share", option, *names), chosen)

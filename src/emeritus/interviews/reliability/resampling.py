@@ -49,24 +49,20 @@ def exponentials(random: np.random.Generator, draws: int, size: int) -> Floats:
 
 
 def mean_draws(
-    random: np.random.Generator, strata: Sequence[Floats], low: float, high: float, draws: int = DRAWS
+    random: np.random.Generator, scores: Floats, low: float, high: float, draws: int = DRAWS
 ) -> Floats:
-    """Draw the mean over *strata* of the mean of their scores, bounded by *low* and *high*, from what it may be.
+    """Draw the mean of *scores*, one a sitting, bounded by *low* and *high*, from what it may be.
 
-    A Bayesian bootstrap (D. B. Rubin, *The Bayesian Bootstrap*, Annals of Statistics 9, 1981) over sittings, one
-    score each, with half a sitting more at each bound. For answers that are one or the other this is exactly
-    Jeffreys' interval, which holds what it should with few answers too (L. D. Brown, T. T. Cai, A. DasGupta,
-    *Interval Estimation for a Binomial Proportion*, Statistical Science 16, 2001): twelve of twelve are not
-    taken for certainty.
+    A Bayesian bootstrap (D. B. Rubin, *The Bayesian Bootstrap*, Annals of Statistics 9, 1981) over sittings, with
+    half a sitting more at each bound. For answers that are one or the other this is exactly Jeffreys' interval,
+    which holds what it should with few answers too (L. D. Brown, T. T. Cai, A. DasGupta, *Interval Estimation
+    for a Binomial Proportion*, Statistical Science 16, 2001): twelve of twelve are not taken for certainty.
     """
-    drawn = np.zeros(draws)
-    for scores in strata:
-        weights = exponentials(random, draws, len(scores))
-        beside = exponentials(random, draws, 1)[:, 0]
-        share = np.cos(np.pi * random.random(draws)) ** 2  # Beta(1/2, 1/2)
-        pull = beside * (share * high + (1 - share) * low)
-        drawn += (weights @ scores + pull) / (weights.sum(axis=1) + beside)
-    return np.asarray(drawn / len(strata))
+    weights = exponentials(random, draws, len(scores))
+    beside = exponentials(random, draws, 1)[:, 0]
+    share = np.cos(np.pi * random.random(draws)) ** 2  # Beta(1/2, 1/2)
+    pulled = weights @ scores + beside * (share * high + (1 - share) * low)
+    return np.asarray(pulled / (weights.sum(axis=1) + beside))
 
 
 def estimate(value: float, drawn: Floats, size: int) -> Estimate:
@@ -75,23 +71,26 @@ def estimate(value: float, drawn: Floats, size: int) -> Estimate:
     return Estimate(float(value), min(float(low), float(value)), max(float(high), float(value)), size)
 
 
-def strata_mean(
-    random: np.random.Generator,
-    strata: Sequence[Floats],
-    low: float,
-    high: float,
-    draws: int = DRAWS,
-) -> tuple[float, Floats]:
-    """Return the mean over *strata* of the mean of each, all counting the same, and draws of it.
+def mean(random: np.random.Generator, scores: Floats, low: float = 0.0, high: float = 1.0) -> Estimate:
+    """Return the mean of *scores*, one a sitting, bounded by *low* and *high*, with its interval."""
+    return estimate(float(scores.mean()), mean_draws(random, scores, low, high), len(scores))
 
-    Raises:
-        ValueError: there is no stratum with a score.
+
+def combined(parts: Sequence[tuple[float, Estimate]], plus: float = 0.0) -> Estimate:
+    """Return the sum of independent estimates, each times its factor, and *plus*, with its interval.
+
+    G. Y. Zou, A. Donner, *Construction of confidence limits about effect measures: a general approach*,
+    Statistics in Medicine 27 (2008): the distances to the limits add up as squares, each on its own side.
     """
-    filled = [each for each in strata if len(each)]
-    if not filled:
-        raise ValueError("no score in any stratum")
-    value = float(np.mean([each.mean() for each in filled]))
-    return value, mean_draws(random, filled, low, high, draws)
+    below = above = 0.0
+    for factor, each in parts:
+        down, up = factor * (each.value - each.low), factor * (each.high - each.value)
+        below += (down if factor > 0 else up) ** 2
+        above += (up if factor > 0 else down) ** 2
+    value = plus + sum(factor * each.value for factor, each in parts)
+    return Estimate(
+        value, value - math.sqrt(below), value + math.sqrt(above), sum(each.size for _, each in parts)
+    )
 
 
 def shuffled_p(

@@ -5,8 +5,8 @@ from collections import defaultdict
 import numpy as np
 from attrs import frozen
 
-from emeritus.interviews.reliability.answers import Answer, Floats, Item, Table
-from emeritus.interviews.reliability.resampling import Estimate, estimate, generator, strata_mean
+from emeritus.interviews.reliability.answers import Answer, Item, Table
+from emeritus.interviews.reliability.resampling import Estimate, combined, generator, mean
 
 
 @frozen
@@ -62,8 +62,14 @@ def _index(toward: list[tuple[Answer, float]], seed: int, name: str) -> Estimate
         sittings[answer.framing][answer.sitting].append(score)
     if len(sittings) < 2:
         return None
-    strata: list[Floats] = [
-        np.array([np.mean(scores) for scores in found.values()]) for found in sittings.values()
+    means = [
+        (
+            2 / len(sittings),
+            mean(
+                generator(seed, "suggestibility", name, framing),
+                np.array([np.mean(each) for each in found.values()]),
+            ),
+        )
+        for framing, found in sittings.items()
     ]
-    value, drawn = strata_mean(generator(seed, "suggestibility", name), strata, 0.0, 1.0)
-    return estimate(2 * value - 1, 2 * drawn - 1, sum(len(each) for each in strata))
+    return combined(means, plus=-1.0)

@@ -6,9 +6,7 @@ import numpy as np
 from attrs import frozen
 
 from emeritus.interviews.reliability.answers import Table
-from emeritus.interviews.reliability.resampling import LEVEL, Estimate, exponentials, generator
-
-DRAWS = 2000
+from emeritus.interviews.reliability.resampling import DRAWS, LEVEL, Estimate, exponentials, generator
 
 
 @frozen
@@ -41,7 +39,7 @@ def _tradeoff(table: Table, trade: str, seed: int) -> Tradeoff | None:
     accepted: dict[str, dict[str, bool]] = defaultdict(dict)
     for item in rungs:
         for each in table.given(item.id, table.arms.neutral):
-            accepted[each.sitting][item.id] = each.choice == item.options[-1]
+            accepted[each.sitting][item.id] = each.choice == item.options[0]
     ladders = np.array(
         [
             [given[item.id] for item in rungs]
