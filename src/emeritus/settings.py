@@ -43,6 +43,15 @@ class Settings(BaseSettings):
     timestamp_roots: Path | None = Field(None, description="The authority's root certificates, a PEM file.")
     engine: str = Field("llama", description="The voice adapter for weights held here.")
     engine_memory: int | None = Field(None, description="Bytes that all engines together may take.")
+    engine_wait: float = Field(
+        60.0, gt=0, description="Seconds that a call waits for other models before it is turned away."
+    )
+    engine_turn: float = Field(
+        15.0, ge=0, description="Seconds that a busy model keeps its room while others wait for it."
+    )
+    engine_least: float = Field(0.0, ge=0, description="Seconds that a model stays loaded at least.")
+    engine_queue: int = Field(2048, ge=1, description="Calls that may wait at once.")
+    engine_queue_per_key: int = Field(1024, ge=1, description="Calls of one key that may wait at once.")
     engine_context: int = Field(8192, ge=512, description="Tokens of context for each answer.")
     engine_threads: int = Field(0, ge=0, description="Threads of an engine; 0: one a processor.")
     protocol: str = Field(

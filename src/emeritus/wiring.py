@@ -18,14 +18,14 @@ from emeritus.core.clock import Clock, OffsetClock, SystemClock
 from emeritus.core.errors import Conflict, EmeritusError, IntegrityError, InvalidInput, NotFound
 from emeritus.core.people import Actor
 from emeritus.engine.stretches import DurableStretches, StretchClient
+from emeritus.hosting import make_pool
 from emeritus.post import DkimKey, Sender, Server, SmtpPostman
 from emeritus.post.dkim import generate_pem
 from emeritus.process.ports import Keeping, Parts, Watch, unwatched
-from emeritus.process.preserve import weights_path
 from emeritus.process.signing import adopt_key
 from emeritus.record import Entry, MemoryLog, SigningKey, VerifyKey
 from emeritus.record.rotation import key_in_force, keys_of
-from emeritus.registry import Organisation, get_model, organisation
+from emeritus.registry import Organisation, organisation
 from emeritus.registry.organisation import acting
 from emeritus.settings import Settings
 from emeritus.store.blobs import open_blobs
@@ -37,7 +37,7 @@ from emeritus.store.log import SqlLog
 from emeritus.store.schema import check, migrate
 from emeritus.store.sealing import Sealer
 from emeritus.store.work import SqlWorkers, SqlWorks
-from emeritus.voices import Pool, Voice, VoiceSpec, adapter
+from emeritus.voices import Pool
 
 if TYPE_CHECKING:
     from emeritus.engine.durable import Engine
@@ -235,12 +235,7 @@ def _house(
         sealer=Sealer.at(settings.mail_key_file),
         counting=counting,
     )
-    pool = Pool(
-        lambda model: _voice(house, model),
-        memory_budget=settings.engine_memory,
-        idle_seconds=settings.idle_seconds,
-        clock=clock,
-    )
+    pool = make_pool(settings, works, clock, lambda: parts)
     parts = Parts(
         work=works.write,
         blobs=open_blobs(settings.archive),
@@ -322,21 +317,6 @@ def _postman(settings: Settings, works: SqlWorks) -> SmtpPostman | None:
         settings.smtp_connections,
     )
     return SmtpPostman(server, sender(settings, works), dkim_key(settings), settings.mail_rate)
-
-
-def _voice(house: House, model_id: str) -> Voice:
-    with house.works.read() as work:
-        model = get_model(work.log, model_id)
-        remote = None if model.remote is None else dict(work.private.get(f"remote:{model_id}"))
-    if model.remote is not None:
-        away: dict[str, Any] = {**(remote or {}), "model": model.remote.name}
-        return adapter(model.remote.api)(VoiceSpec(model_id, options=away, clock=house.clock))
-    path, weights = weights_path(house.parts, model_id)
-    options: dict[str, Any] = {
-        "context": house.settings.engine_context,
-        "threads": house.settings.engine_threads,
-    }
-    return adapter(house.settings.engine)(VoiceSpec(model_id, path, weights, options, house.clock))
 
 
 def _make_model_key(settings: Settings) -> ModelKey:

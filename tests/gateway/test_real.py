@@ -7,8 +7,8 @@ import time
 import openai
 import pytest
 
+from emeritus.voices import Limits, Pool
 from emeritus.voices.llama import LlamaSettings, LlamaVoice
-from emeritus.voices.pool import Pool
 from emeritus.web.gateway import Parts
 
 ASK = [{"role": "user", "content": "Say hello in one short sentence."}]
@@ -19,7 +19,7 @@ def pool(smollm2, house):
     def load(model: str) -> LlamaVoice:
         return LlamaVoice(model, smollm2, settings=LlamaSettings(context=1024))
 
-    with Pool(load, idle_seconds=3, clock=house.clock) as pool:
+    with Pool(load, Limits(idle=3), clock=house.clock) as pool:
         yield pool
 
 

@@ -188,6 +188,20 @@ def manifest_of(log: Log, parts: Parts, model_id: str) -> Manifest:
     return archive.load(model_id, model.manifest, parts.blobs, verify=parts.verify)
 
 
+def weights_size(parts: Parts, model_id: str) -> int:
+    """Return the bytes of a model's files, without restoring them. Raises as `weights_path`."""
+    with parts.work() as work:
+        model = get_model(work.log, model_id)
+        if model.manifest or model.erased:
+            return manifest_of(work.log, parts, model_id).size
+        path = Path(work.private.get(source_name(model_id))["path"])
+    return (
+        path.stat().st_size
+        if path.is_file()
+        else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    )
+
+
 def weights_path(parts: Parts, model_id: str) -> tuple[Path, str]:
     """Return where an engine finds the weights (a file, or a folder of shards) and their digest.
 

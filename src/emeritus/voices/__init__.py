@@ -4,7 +4,7 @@
 they are called and stops them when they are idle. Fakes for tests are in `emeritus.voices.fakes`.
 """
 
-from emeritus.voices.adapters import Adapter, VoiceSpec, adapter
+from emeritus.voices.adapters import Adapter, VoiceSpec, adapter, estimated_memory
 from emeritus.voices.errors import (
     BadReply,
     Busy,
@@ -14,15 +14,18 @@ from emeritus.voices.errors import (
     KeyRefused,
     NotUnderstood,
     PromptTooLong,
+    QueueFull,
     Unreachable,
     VoiceClosed,
     VoiceError,
     VoiceTimeout,
 )
 from emeritus.voices.llama import LlamaSettings, LlamaVoice
-from emeritus.voices.pool import Event, Pool, PooledSpeaker, Warmth, WeightsProvider
+from emeritus.voices.pool import Pool, PooledSpeaker
 from emeritus.voices.remote import AnthropicVoice, OpenAIVoice
-from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS, RawAnswer, Voice
+from emeritus.voices.seat import Event, Limits
+from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS, RawAnswer, Rests, Voice
+from emeritus.voices.warmth import Warmth, WeightsProvider
 from emeritus.voices.wire import hang_up
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "EngineNotStarted",
     "Event",
     "KeyRefused",
+    "Limits",
     "LlamaSettings",
     "LlamaVoice",
     "NotUnderstood",
@@ -44,7 +48,9 @@ __all__ = [
     "Pool",
     "PooledSpeaker",
     "PromptTooLong",
+    "QueueFull",
     "RawAnswer",
+    "Rests",
     "Unreachable",
     "Voice",
     "VoiceClosed",
@@ -54,5 +60,6 @@ __all__ = [
     "Warmth",
     "WeightsProvider",
     "adapter",
+    "estimated_memory",
     "hang_up",
 ]

@@ -1,5 +1,7 @@
 """What can go wrong when a model is asked to speak. Of a broken answer nothing is kept."""
 
+from typing import ClassVar
+
 from emeritus.core.errors import InvalidInput, Unavailable
 
 CALL_AGAIN = "Call again: the engine is started anew."
@@ -9,6 +11,8 @@ class VoiceError(Unavailable):
     """A voice did not do its work."""
 
     id = "voice.unavailable"
+    retry_after: ClassVar[int] = 2
+    """Seconds after which it may be worth calling again; short, since an SDK sleeps for as long as it is told."""
 
 
 class EngineDied(VoiceError):
@@ -61,6 +65,13 @@ class Busy(VoiceError):
     """There is no room now: too many models at once, or a remote's rate limit."""
 
     id = "voice.busy"
+
+
+class QueueFull(Busy):
+    """One key has as many calls waiting as it may have."""
+
+    id = "voice.queue_full"
+    status = 429
 
 
 class VoiceClosed(VoiceError):

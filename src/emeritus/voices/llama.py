@@ -107,6 +107,10 @@ class LlamaVoice:
         size = self._path.stat().st_size if self._path.is_file() else 0
         return size + size // 8 + 96 * 2**20
 
+    @property
+    def slots(self) -> int:
+        return self._settings.slots
+
     def log(self) -> tuple[str, ...]:
         """Return the last lines the engine logged, for people who look for a fault."""
         return self._process.log() if self._process is not None else ()

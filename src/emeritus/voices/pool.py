@@ -1,138 +1,115 @@
-"""The pool: loads a model when somebody calls it, keeps as many as memory allows, stops the idle ones."""
+"""The pool: carries out the schedule with threads, for callers from threads and from asyncio."""
 
 import asyncio
 import threading
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Self
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from emeritus.core.clock import Clock, SystemClock
 from emeritus.core.speech import Message, Sampling, Utterance
-from emeritus.voices.errors import Busy, VoiceClosed, VoiceError
-from emeritus.voices.voice import Voice
+from emeritus.voices.errors import EngineDied, VoiceClosed, VoiceError
+from emeritus.voices.line import Ticket
+from emeritus.voices.schedule import Schedule
+from emeritus.voices.seat import Event, Limits, Order, Seat
+from emeritus.voices.voice import Rests, Voice
+from emeritus.voices.warmth import Warmth
 from emeritus.voices.wire import MiB, hang_up
+from emeritus.voices.worth import Worth
 
-Event = Literal["loading", "loaded", "failed", "died", "evicted", "idle", "stopped"]
 Loader = Callable[[str], Voice]
-
-
-class WeightsProvider(Protocol):
-    """Where weights come from: the archive restores them into a cache, or they lie in a folder."""
-
-    def path(self, model_id: str) -> tuple[Path, str]:
-        """Return the file to load and the digest of the weights in it. May take as long as a restore.
-
-        Raises:
-            NotFound: when nobody here holds that model's weights.
-        """
-        ...
-
-
-@frozen
-class Warmth:
-    """How one model stands in the pool. *memory* in bytes; *calls* are those in flight."""
-
-    model: str
-    state: Literal["cold", "loading", "warm"]
-    since: datetime | None = None
-    calls: int = 0
-    memory: int = 0
-
-
-@define(eq=False)
-class _Seat:
-    model: str
-    since: datetime
-    loaded: Future[Voice] = field(factory=Future)
-    voice: Voice | None = None
-    memory: int = 0
-    calls: int = 0
-    used: float = 0.0
-    left: bool = False
-
-    @property
-    def is_warm(self) -> bool:
-        return self.voice is not None and self.loaded.done()
+NOBODY = ""
+"""The key of who calls from within the house: interviews, essays, checks."""
+_LONGEST_SLEEP = 15.0
+_SHORTEST_SLEEP = 0.01
 
 
 def _silence(_kind: str, _model: str, _detail: str) -> None:
     pass
 
 
+def _weightless(_model: str) -> int:
+    return 0
+
+
 class Pool:
-    """Keeps voices warm within *memory_budget* bytes. Safe from threads and from asyncio.
+    """Keeps voices warm within the *limits*. Safe from threads and from asyncio.
 
     Args:
         loader: makes the voice of a model id (restoring its weights if need be); the pool starts it.
-        memory_budget: bytes for all voices together; None for no bound.
-        idle_seconds: a voice without calls for so long is stopped.
-        wait_seconds: how long a call waits for room before it is turned away with Busy.
+        limits: of memory, of the line, and how long things take (`Limits`).
+        weigh: the bytes of memory that a model will take, told without fetching it; 0 for one that takes
+            none here, or when that cannot be told.
+        let_go: called with a model's id when its voice has been stopped, or was not loaded after all.
+        resting: how many engines that can sleep (`Rests`) are put to sleep instead of stopped.
         on_event: called with kind, model and detail at each change; must not block.
         clock: for the times that `status` shows.
-        ticks: seconds for idleness, from any zero.
+        ticks: seconds for idleness and waiting, from any zero.
+        worth: what each model is worth keeping.
     """
 
     def __init__(
         self,
         loader: Loader,
+        limits: Limits | None = None,
         *,
-        memory_budget: int | None = None,
-        idle_seconds: float = 300.0,
-        wait_seconds: float = 60.0,
+        weigh: Callable[[str], int] = _weightless,
+        let_go: Callable[[str], None] = lambda _model: None,
+        resting: int = 0,
         on_event: Callable[[Event, str, str], None] = _silence,
         clock: Clock | None = None,
         ticks: Callable[[], float] = time.monotonic,
+        worth: Worth | None = None,
     ) -> None:
         self._loader = loader
-        self._budget = memory_budget
-        self._idle_seconds = idle_seconds
-        self._wait_seconds = wait_seconds
+        self._schedule = Schedule(limits or Limits(), worth)
+        self._weigh = weigh
+        self._let_go = let_go
+        self._most_resting = resting
+        self._resting: OrderedDict[str, Voice] = OrderedDict()
         self._tell = on_event
         self._clock = clock or SystemClock()
         self._ticks = ticks
         self._changed = threading.Condition()
-        self._seats: dict[str, _Seat] = {}
-        self._leaving: set[_Seat] = set()
-        self._in_line: deque[_Seat] = deque()
+        self._since: dict[Seat, datetime] = {}
+        self._begun: dict[Seat, float] = {}
         self._closed = False
-        self._stopping = threading.Event()
-        self._sweeper: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._keeper: threading.Thread | None = None
 
     # -- calling ------------------------------------------------------------
 
     @contextmanager
-    def lease(self, model: str) -> Iterator[Voice]:
+    def lease(self, model: str, key: str = NOBODY) -> Iterator[Voice]:
         """Hold the started voice of *model*, from a thread. It is not evicted while it is held.
 
+        *key*: who calls, so that nobody has more than a fair share of the line.
+
         Raises:
-            Busy: when no room comes free in time. VoiceClosed: when the pool is closing.
+            Busy, QueueFull: when no room comes free in time, or too many wait already.
+            VoiceClosed: when the pool is closing.
             EmeritusError: whatever the loader or the engine's start raises; the next call tries again.
         """
-        seat = self._claim(model)
+        ticket = self._ask(model, key)
         try:
-            yield seat.loaded.result()
+            yield ticket.turn.result()
         finally:
-            self._release(seat)
+            self._leave(ticket)
 
     @asynccontextmanager
-    async def alease(self, model: str) -> AsyncIterator[Voice]:
-        """Hold the started voice of *model*, from asyncio; as `lease`."""
-        seat = self._claim(model)
+    async def alease(self, model: str, key: str = NOBODY) -> AsyncIterator[Voice]:
+        """Hold the started voice of *model*, from asyncio; as `lease`. Whoever is cancelled leaves the line."""
+        ticket = self._ask(model, key)
         try:
-            if seat.loaded.done():
-                voice = seat.loaded.result()
-            else:
-                voice = await asyncio.wrap_future(seat.loaded)
+            voice = ticket.turn.result() if ticket.turn.done() else await asyncio.wrap_future(ticket.turn)
             yield voice
         finally:
-            self._release(seat)
+            self._leave(ticket)
 
     def speaker(self, model: str) -> "PooledSpeaker":
         """Return a Speaker for *model* that leases its voice for each answer."""
@@ -148,62 +125,72 @@ class Pool:
     def status(self) -> tuple[Warmth, ...]:
         """Return how each model in the pool stands, by id; a model that is not named is cold."""
         with self._changed:
-            return tuple(self._warmth(seat) for _, seat in sorted(self._seats.items()))
+            return tuple(self._warmth(seat) for _, seat in sorted(self._schedule.seats.items()))
 
     def warmth(self, model: str) -> Warmth:
         """Return how *model* stands."""
         with self._changed:
-            seat = self._seats.get(model)
+            seat = self._schedule.seats.get(model)
             return Warmth(model, "cold") if seat is None else self._warmth(seat)
+
+    def waiting(self) -> int:
+        """Return how many calls are in the line."""
+        with self._changed:
+            return len(self._schedule.line)
 
     def warm(self, model: str) -> None:
         """Load *model* now and wait until it is. Raises as `lease`."""
         with self.lease(model):
             pass
 
+    def pin(self, models: Iterable[str]) -> None:
+        """Keep exactly these models: each is loaded, in the background, and stays until it is unpinned."""
+        with self._changed:
+            pins = frozenset(models)
+            absent = pins - {seat.model for seat in self._schedule.seats.values()}
+            self._schedule.pins = pins
+        for model in sorted(absent):
+            _in_background(f"pin {model}", self._try_to_warm, model)
+
     def cool(self, model: str) -> bool:
         """Stop *model* now, unless somebody is calling it; True when it is cold then."""
-        with self._changed:
-            seat = self._seats.get(model)
-            if seat is None:
-                return True
-            if seat.calls or not seat.is_warm:
-                return False
-            self._take_out(seat)
-        self._stop(seat, "stopped", "asked to")
-        return True
+        with self._acting():
+            seat = self._schedule.seats.get(model)
+            cold = self._schedule.dismiss(model, "asked to", self._ticks())
+        if cold and seat is not None:
+            with self._changed:
+                self._changed.wait_for(lambda: seat not in self._schedule.leaving)
+        return cold
 
     def sweep(self) -> None:
         """Stop what has been idle for too long, and forget what has died. Runs by itself now and then."""
-        now = self._ticks()
-        with self._changed:
-            ended = [s for s in self._seats.values() if s.is_warm and not s.calls and not self._lives(s)]
-            idle = [
-                s
-                for s in self._seats.values()
-                if s.is_warm and not s.calls and s not in ended and now - s.used >= self._idle_seconds
-            ]
-            for seat in (*ended, *idle):
-                self._take_out(seat)
-        for seat in ended:
-            self._stop(seat, "died", "found dead")
-        for seat in idle:
-            self._stop(seat, "idle", f"no call for {self._idle_seconds:g} s")
+        with self._acting():
+            now = self._ticks()
+            for seat in [s for s in self._schedule.seats.values() if _is_dead(s)]:
+                self._schedule.lost(seat, now)
+            self._schedule.tick(now)
 
     def close(self, grace_seconds: float = 30.0) -> None:
-        """Take no more calls, wait up to *grace_seconds* for those in flight, then stop everything."""
-        with self._changed:
+        """Take no more calls, wait up to *grace_seconds* for those in flight, then stop everything.
+
+        Whoever is still waiting in the line is told so at once.
+        """
+        with self._acting():
             self._closed = True
-            self._stopping.set()
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: not any(s.calls for s in self._seats.values()), grace_seconds)
-            seats = list(self._seats.values())
-            for seat in seats:
-                self._take_out(seat)
-        for seat in seats:
-            self._stop(seat, "stopped", "the pool closes")
+            self._schedule.close(self._resting_now(), self._ticks())
+        self._wake.set()
+        seats = self._schedule.seats
         with self._changed:
-            self._changed.wait_for(lambda: not self._leaving, grace_seconds)
+            self._changed.wait_for(lambda: not any(s.running for s in seats.values()), grace_seconds)
+            warm = [seat for seat in seats.values() if seat.state == "warm"]
+            for seat in warm:
+                self._schedule.leaving.add(seats.pop(seat.model))
+            resting, self._resting = self._resting, OrderedDict()
+        stops = [Order("stop", seat, "stopped", "the pool closes") for seat in warm]
+        threads = [_in_background(f"stop {order.seat.model}", self._stop, order) for order in stops]
+        threads += [_in_background(f"stop {voice.model}", _close, voice) for voice in resting.values()]
+        for thread in threads:
+            thread.join(grace_seconds + _LONGEST_SLEEP)
 
     async def aclose(self, grace_seconds: float = 30.0) -> None:
         """`close` from asyncio; also closes this event loop's connections."""
@@ -218,150 +205,171 @@ class Pool:
 
     # -- inside -------------------------------------------------------------
 
-    def _claim(self, model: str) -> _Seat:
-        dead: _Seat | None = None
-        with self._changed:
-            if self._closed:
-                raise self._resting()
-            seat = self._seats.get(model)
-            if seat is not None and seat.is_warm and not seat.calls and not self._lives(seat):
-                dead, seat = seat, None
-                self._take_out(dead)
-            fresh = seat is None
-            if seat is None:
-                seat = self._seats[model] = _Seat(model, self._clock.now())
-                seat.loaded.set_running_or_notify_cancel()  # one caller who hangs up must not stop it for the others
-                self._sweep_by_itself()
-            seat.calls += 1
-        if dead is not None:
-            self._stop(dead, "died", "found dead")
-        if fresh:
-            threading.Thread(target=self._load, args=(seat,), name=f"load {model}", daemon=True).start()
-        return seat
-
-    def _release(self, seat: _Seat) -> None:
-        with self._changed:
-            seat.calls -= 1
-            seat.used = self._ticks()
-            self._changed.notify_all()
-
-    def _load(self, seat: _Seat) -> None:
-        voice: Voice | None = None
-        self._tell("loading", seat.model, "")
-        begun = time.monotonic()
+    @contextmanager
+    def _acting(self) -> Iterator[None]:
+        """Tell the schedule something, and carry out what follows."""
+        orders: list[Order] = []
+        answers: list[Callable[[], object]] = []
         try:
-            voice = self._loader(seat.model)
-            self._make_room(seat, voice.memory)
-            voice.start()
-            memory = voice.memory
-        except BaseException as why:  # noqa: BLE001 - whoever waits gets it
-            if voice is not None:
-                with suppress(VoiceError):
-                    voice.close()
             with self._changed:
-                self._take_out(seat)
-                self._leaving.discard(seat)
-                self._changed.notify_all()
-            self._tell("failed", seat.model, str(why))
-            seat.loaded.set_exception(why)
-            return
-        with self._changed:
-            gone = seat.left
-            seat.voice, seat.memory, seat.since, seat.used = voice, memory, self._clock.now(), self._ticks()
-            self._changed.notify_all()
-        if gone:
-            self._stop(seat, "stopped", "closed while it was loading")
-            seat.loaded.set_exception(self._resting())
-            return
-        self._tell("loaded", seat.model, f"{time.monotonic() - begun:.2f} s, {memory // MiB} MiB")
-        seat.loaded.set_result(voice)
-
-    def _make_room(self, seat: _Seat, memory: int) -> None:
-        if self._budget is None:
-            seat.memory = memory
-            return
-        if memory > self._budget:
-            raise Busy(
-                f"{seat.model} needs {memory // MiB} MiB, and all models together may have {self._budget // MiB} MiB.",
-                next_step="Raise the pool's memory budget.",
-            )
-        until = time.monotonic() + self._wait_seconds
-        with self._changed:
-            self._in_line.append(seat)
-        try:
-            while True:
-                with self._changed:
-                    if self._closed:
-                        raise self._resting()
-                    first = self._in_line[0] is seat
-                    if first and self._taken() + memory <= self._budget:
-                        seat.memory = memory
-                        return
-                    victim = self._least_recent() if first else None
-                    if victim is not None:
-                        self._take_out(victim)
-                    elif (
-                        not self._changed.wait(max(0.0, until - time.monotonic()))
-                        and time.monotonic() >= until
-                    ):
-                        raise Busy(
-                            f"There is no room for {seat.model} now: every model that is loaded is being used.",
-                            next_step="Call again in a minute.",
-                        )
-                if victim is not None:
-                    self._stop(victim, "evicted", f"to make room for {seat.model}")
+                try:
+                    yield
+                finally:
+                    orders, answers = self._schedule.orders()
+                    if orders or len(self._schedule.line):
+                        self._wake.set()
+                    self._changed.notify_all()
         finally:
-            with self._changed:
-                self._in_line.remove(seat)
-                self._changed.notify_all()
+            for answer in answers:
+                answer()
+            for order in orders:
+                _in_background(f"{order.what} {order.seat.model}", self._carry_out, order)
 
-    def _taken(self) -> int:
-        return sum(s.memory for s in (*self._seats.values(), *self._leaving))
+    def _ask(self, model: str, key: str) -> Ticket:
+        with self._acting():
+            if self._closed:
+                raise self._resting_now()
+            self._keep_by_itself()
+            now = self._ticks()
+            seat = self._schedule.seats.get(model)
+            if seat is not None and _is_dead(seat):
+                self._schedule.lost(seat, now)
+            return self._schedule.ask(model, key, now)
 
-    def _least_recent(self) -> _Seat | None:
-        if self._leaving:
-            return None  # room is coming; wait for it before anybody else is sent away
-        idle = [s for s in self._seats.values() if s.is_warm and not s.calls and s.memory]
-        return min(idle, key=lambda s: s.used, default=None)
+    def _leave(self, ticket: Ticket) -> None:
+        with self._acting():
+            self._schedule.leave(ticket, self._ticks())
 
-    def _take_out(self, seat: _Seat) -> None:
-        seat.left = True
-        if self._seats.get(seat.model) is seat:
-            del self._seats[seat.model]
-        self._leaving.add(seat)
-
-    def _stop(self, seat: _Seat, kind: Event, detail: str) -> None:
-        if seat.voice is None:  # still loading: whoever loads it sees that it has left
+    def _carry_out(self, order: Order) -> None:
+        if order.what == "stop":
+            self._stop(order)
             return
-        with suppress(VoiceError):
-            seat.voice.close()
+        seat = order.seat
+        try:
+            {"weigh": self._weigh_it, "fetch": self._fetch, "start": self._start}[order.what](seat)
+        except BaseException as why:  # noqa: BLE001 - whoever waits gets it
+            if seat.voice is not None:
+                _close(seat.voice)
+            self._let_go(seat.model)
+            self._begun.pop(seat, None)
+            self._tell("failed", seat.model, str(why))
+            with self._acting():
+                self._schedule.failed(seat, why, self._ticks())
+
+    def _weigh_it(self, seat: Seat) -> None:
+        memory = self._weigh(seat.model)
+        with self._acting():
+            self._schedule.weighed(seat, memory, self._ticks())
+
+    def _fetch(self, seat: Seat) -> None:
+        self._tell("loading", seat.model, "")
+        self._begun[seat] = self._ticks()
         with self._changed:
-            self._leaving.discard(seat)
-            self._changed.notify_all()
-        self._tell(kind, seat.model, detail)
+            voice = self._resting.pop(seat.model, None)
+        if voice is not None and not voice.alive:
+            _close(voice)
+            voice = None
+        seat.voice = voice or self._loader(seat.model)
+        memory = seat.voice.memory
+        with self._acting():
+            self._schedule.fetched(seat, memory, self._ticks())
+
+    def _start(self, seat: Seat) -> None:
+        voice = seat.voice
+        assert voice is not None
+        try:
+            voice.start()
+        except EngineDied:  # killed while it was loading: once more
+            voice.start()
+        took = max(0.0, self._ticks() - self._begun.pop(seat))
+        memory = voice.memory
+        self._tell("loaded", seat.model, f"{took:.2f} s, {memory // MiB} MiB")
+        with self._acting():
+            now = self._ticks()
+            self._since[seat] = self._clock.now()
+            self._schedule.started(seat, memory, voice.slots, took, now)
+            if self._closed:
+                self._schedule.dismiss(seat.model, "closed while it was loading", now)
+
+    def _stop(self, order: Order) -> None:
+        seat, voice = order.seat, order.seat.voice
+        if voice is not None and not self._laid_to_rest(order, voice):
+            _close(voice)
+            self._let_go(seat.model)
+        self._since.pop(seat, None)
+        self._begun.pop(seat, None)
+        self._tell(order.kind, seat.model, order.why)
+        with self._acting():
+            self._schedule.stopped(seat, self._ticks())
+
+    def _laid_to_rest(self, order: Order, voice: Voice) -> bool:
+        """Put an engine to sleep that can, and end the one that has slept longest when there are too many."""
+        if order.kind not in ("evicted", "idle") or not self._most_resting or not isinstance(voice, Rests):
+            return False
+        with suppress(VoiceError):
+            if not voice.rest():
+                return False
+            with self._changed:
+                if self._closed:
+                    return False
+                self._resting[voice.model] = voice
+                spare = self._resting.popitem(last=False) if len(self._resting) > self._most_resting else None
+            if spare is not None:
+                _close(spare[1])
+                self._let_go(spare[0])
+            return True
+        return False
 
     @staticmethod
-    def _resting() -> VoiceClosed:
+    def _resting_now() -> VoiceClosed:
         return VoiceClosed(
             "The models are being put to rest.", next_step="Call again when the service is back."
         )
 
-    @staticmethod
-    def _lives(seat: _Seat) -> bool:
-        return seat.voice is not None and seat.voice.alive
+    def _warmth(self, seat: Seat) -> Warmth:
+        return Warmth(
+            seat.model,
+            "warm" if seat.state == "warm" else "loading",
+            self._since.get(seat),
+            self._schedule.calls(seat.model),
+            seat.memory,
+            seat.model in self._schedule.pins,
+        )
 
-    def _warmth(self, seat: _Seat) -> Warmth:
-        return Warmth(seat.model, "warm" if seat.is_warm else "loading", seat.since, seat.calls, seat.memory)
+    def _try_to_warm(self, model: str) -> None:
+        with suppress(Exception):  # told as "failed"; tried again when it is pinned again, or called
+            self.warm(model)
 
-    def _sweep_by_itself(self) -> None:
-        if self._sweeper is None:
-            self._sweeper = threading.Thread(target=self._sweeping, name="pool sweeper", daemon=True)
-            self._sweeper.start()
+    def _keep_by_itself(self) -> None:
+        if self._keeper is None:
+            self._keeper = _in_background("pool keeper", self._keep)
 
-    def _sweeping(self) -> None:
-        pause = max(0.05, min(self._idle_seconds / 4, 15.0))
-        while not self._stopping.wait(pause):
-            self.sweep()
+    def _keep(self) -> None:
+        """Let time pass in the schedule: turns end, the line's patience too, and the idle are stopped."""
+        longest = max(0.05, min(self._schedule.limits.idle / 4, _LONGEST_SLEEP))
+        while not self._closed:
+            with self._changed:
+                now = self._ticks()
+                then = self._schedule.next_time(now)
+            if not self._wake.wait(longest if then is None else min(max(then - now, 0.0), longest)):
+                self.sweep()
+            self._wake.clear()
+            time.sleep(_SHORTEST_SLEEP)  # however much happens, time is looked at so often and not more
+
+
+def _in_background(name: str, do: Callable[..., None], *args: object) -> threading.Thread:
+    thread = threading.Thread(target=do, args=args, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _is_dead(seat: Seat) -> bool:
+    return seat.state == "warm" and not seat.running and not (seat.voice is not None and seat.voice.alive)
+
+
+def _close(voice: Voice) -> None:
+    with suppress(VoiceError):
+        voice.close()
 
 
 @frozen

@@ -95,6 +95,10 @@ class RemoteVoice:
         return 0
 
     @property
+    def slots(self) -> int:
+        return 0  # it has a line of its own, and says so when it is too long
+
+    @property
     def engine(self) -> EngineBuild:
         left_out = ", ".join(name for name in _SAMPLING if name not in self._sends)
         system = f"{self._base}, asked for {self._remote_name!r}" + (

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from emeritus.core.speech import EngineBuild, Message, Sampling, Speaker, Utterance
 
@@ -73,6 +73,11 @@ class Voice(Speaker, Protocol):
         """Bytes of this machine's memory it takes: measured while it runs, estimated before."""
         ...
 
+    @property
+    def slots(self) -> int:
+        """How many answers it draws at the same time; 0 when nobody here needs to bound them."""
+        ...
+
     def start(self) -> None:
         """Load; returns when it can speak. Does nothing when it already can.
 
@@ -118,4 +123,17 @@ class Voice(Speaker, Protocol):
 
     def close(self) -> None:
         """Stop for good; whoever is in mid-answer gets EngineDied. Closing twice is fine."""
+        ...
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """What a voice has besides when its engine can sleep: give its room back without being stopped."""
+
+    def rest(self) -> bool:
+        """Sleep; nobody is being answered. `Voice.start` wakes it, faster than a load.
+
+        Returns:
+            False when it cannot, and is to be closed instead.
+        """
         ...

@@ -36,7 +36,7 @@ class FakeVoice:
     """A `Voice` that says what *say* returns (by default words drawn from prompt and seed).
 
     `die_next` makes it die in the middle of its next answer; like a real one it lives again at the next
-    call. *memory* is what it claims to take. `starts` counts how often it was started.
+    call. *memory* is what it claims to take, *slots* how many it answers at once (0: no bound). `starts` counts how often it was started.
     """
 
     paths = OPENAI_PATHS | ANTHROPIC_PATHS
@@ -48,11 +48,13 @@ class FakeVoice:
         *,
         weights: str = "",
         memory: int = 0,
+        slots: int = 0,
         clock: Clock | None = None,
     ) -> None:
         self.model = model_id(model)
         self.weights = weights
         self.memory = memory
+        self.slots = slots
         self.engine = EngineBuild("fake", "1")
         self.starts = 0
         self.closed = False

@@ -10,9 +10,9 @@ from emeritus.access import shapes
 from emeritus.access.gate import Links, Refusal
 from emeritus.access.standing import Standing
 from emeritus.core.errors import EmeritusError, Unavailable
-from emeritus.voices.errors import NotUnderstood
+from emeritus.voices.errors import NotUnderstood, VoiceError
 
-RETRY_SECONDS: Final = "2"
+RETRY_SECONDS: Final = 2
 
 
 def json_answer(
@@ -73,7 +73,9 @@ def error_value(error: EmeritusError, request_id: str) -> dict[str, Any]:
 
 def error_headers(error: EmeritusError) -> dict[str, str]:
     """Return when to try again, for what may pass."""
-    return {"retry-after": RETRY_SECONDS} if isinstance(error, Unavailable) and error.status == 503 else {}
+    if not isinstance(error, Unavailable) or error.status not in (429, 503):
+        return {}
+    return {"retry-after": str(error.retry_after if isinstance(error, VoiceError) else RETRY_SECONDS)}
 
 
 def error_answer(error: EmeritusError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -32,8 +32,8 @@ class Work(Protocol):
 class VoicePool(Protocol):
     """What lends voices: `emeritus.voices.pool.Pool`."""
 
-    def alease(self, model: str) -> AbstractAsyncContextManager[Voice]:
-        """Hold the started voice of *model*; load it when it is cold."""
+    def alease(self, model: str, key: str) -> AbstractAsyncContextManager[Voice]:
+        """Hold the started voice of *model*; load it when it is cold. *key* has its fair share of the line."""
         ...
 
 

@@ -121,7 +121,7 @@ class Relay:
 
     async def _ask(self, send: Send) -> None:
         model = self.entered.admission.model.id
-        async with self.pool.alease(model) as voice:
+        async with self.pool.alease(model, self.entered.admission.key_id) as voice:
             if self.asked.path not in voice.paths:
                 raise _not_spoken(model, self.asked.path, voice)
             async with voice.request(self.asked.path, self.asked.body, self.headers_in) as answer:

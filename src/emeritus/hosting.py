@@ -1,0 +1,47 @@
+"""Who makes the models of a house speak: the pool, and what it loads from."""
+
+from collections.abc import Callable
+from typing import Any
+
+from emeritus.core.clock import Clock
+from emeritus.process.ports import Parts
+from emeritus.process.preserve import weights_path, weights_size
+from emeritus.registry import get_model
+from emeritus.settings import Settings
+from emeritus.store.work import SqlWorks
+from emeritus.voices import Limits, Pool, Voice, VoiceSpec, adapter, estimated_memory
+
+
+def make_pool(settings: Settings, works: SqlWorks, clock: Clock, parts: Callable[[], Parts]) -> Pool:
+    """Return the pool of a house. *parts* is asked when a model is loaded, which may be long after this."""
+
+    def weigh(model_id: str) -> int:
+        with works.read() as work:
+            if get_model(work.log, model_id).remote is not None:
+                return 0
+        return estimated_memory(weights_size(parts(), model_id))
+
+    def load(model_id: str) -> Voice:
+        with works.read() as work:
+            model = get_model(work.log, model_id)
+            remote = None if model.remote is None else dict(work.private.get(f"remote:{model_id}"))
+        if model.remote is not None:
+            away: dict[str, Any] = {**(remote or {}), "model": model.remote.name}
+            return adapter(model.remote.api)(VoiceSpec(model_id, options=away, clock=clock))
+        path, weights = weights_path(parts(), model_id)
+        options: dict[str, Any] = {"context": settings.engine_context, "threads": settings.engine_threads}
+        return adapter(settings.engine)(VoiceSpec(model_id, path, weights, options, clock))
+
+    return Pool(load, _limits(settings), weigh=weigh, clock=clock)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        memory=settings.engine_memory,
+        idle=settings.idle_seconds,
+        wait=settings.engine_wait,
+        turn=settings.engine_turn,
+        least=settings.engine_least,
+        places=settings.engine_queue,
+        places_per_key=settings.engine_queue_per_key,
+    )
