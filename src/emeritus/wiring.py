@@ -253,6 +253,7 @@ def _house(
             agent=f"Emeritus/{__version__} (+{settings.site_url})",
         ),
         postman=_postman(settings, works),
+        site_url=settings.site_url.rstrip("/"),
     )
     house = House(settings, database, works, parts, pool, clock)
     try:

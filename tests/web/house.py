@@ -123,6 +123,7 @@ class MemoryHouse:
             verify_key=str(self.key.verify_key),
             sessions=MemorySessions(tokens),
             cookie_key=b"k" * 32,
+            mailing=True,
         )
 
     def app(self, site_url: str = "http://127.0.0.1:8000") -> Starlette:

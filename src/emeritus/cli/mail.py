@@ -20,14 +20,14 @@ def command() -> None:
 def status(home: Home, as_json: bool) -> None:
     """Count the letters: what waits, what was sent, what was given up or came back."""
     with home.open() as house, house.works.read() as work:
-        found = work.post.tally()
+        found, readers = work.post.tally(), work.subscribers.count()
         ready = house.parts.postman is not None
     if as_json:
         letters = [
             {"kind": e.kind, "state": e.state, "count": e.count, "since": e.since, "said": e.said}
             for e in found
         ]
-        say_json({"ready": ready, "letters": letters})
+        say_json({"ready": ready, "readers": readers, "letters": letters})
         return
     if not ready:
         click.secho(
@@ -38,6 +38,8 @@ def status(home: Home, as_json: bool) -> None:
         click.echo(f"{each.kind:14} {each.state:8} {each.count:8}  since {day(each.since)}  {each.said}")
     if not found:
         click.echo("No letter was written yet.")
+    if readers:
+        click.echo("Readers: " + ", ".join(f"{count} {state}" for state, count in sorted(readers.items())))
 
 
 @command.command()
@@ -119,3 +121,22 @@ def bounce(home: Home) -> None:
             click.echo(f"{each.letter}: {'no such mailbox' if each.hard else 'not delivered'} ({each.said})")
     if not found:
         click.echo("It tells of a delay only.")
+
+
+@command.command()
+@click.argument("address")
+@click.option("--erase", is_flag=True, help="Erase all of it.")
+@click.pass_obj
+def person(home: Home, address: str, erase: bool) -> None:
+    """Show, as JSON, all that is kept about ADDRESS as a reader; or erase it."""
+    from emeritus.core.address import mail_address
+    from emeritus.process import subscribe
+
+    if erase:
+        with home.open() as house, house.works.write() as work:
+            count = subscribe.erase(work, address)
+        click.echo(f"{count} subscriptions were erased, with the letters that waited for them.")
+        return
+    with home.open() as house, house.works.read() as work:
+        found = work.subscribers.of(mail_address(address))
+    say_json([subscribe.kept_about(each) for each in found])

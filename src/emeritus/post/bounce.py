@@ -8,10 +8,10 @@ from email.message import EmailMessage, Message
 from attrs import frozen
 
 from emeritus.core.errors import InvalidInput
+from emeritus.process.mail import is_hard
 
 MOST_BYTES = 4 << 20
 _LETTER = re.compile(r"letter-[0-9a-hjkmnp-tv-z]{20}")
-_STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _ADDRESSED = ("To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Failed-Recipients")
 
 
@@ -22,17 +22,6 @@ class Bounce:
     letter: str
     hard: bool
     said: str
-
-
-def is_hard(said: str) -> bool:
-    """Tell whether a server's answer means that the address is none: 5.1.x, or 550 without more.
-
-    A full mailbox or a filter that says no is not that, even when it says so for good.
-    """
-    status = _STATUS.search(said)
-    if status is not None:
-        return status[1] == "5" and (status[2] == "1" or status.group(2, 3) == ("0", "0"))
-    return said.lstrip().startswith(("550", "551", "553"))
 
 
 def read_bounce(data: bytes) -> list[Bounce]:

@@ -8,6 +8,7 @@ from copy import deepcopy
 from attrs import frozen
 
 from emeritus.access.fakes import MemoryKeys, MemoryUsage
+from emeritus.column.fakes import MemorySubscribers
 from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput, Unavailable
 from emeritus.process.fake_post import MemoryPost
@@ -88,6 +89,7 @@ class MemoryWork:
     keys: MemoryKeys
     usage: MemoryUsage
     post: MemoryPost
+    subscribers: MemorySubscribers
 
 
 class MemoryWorks:
@@ -106,6 +108,7 @@ class MemoryWorks:
             MemoryKeys(),
             MemoryUsage(),
             MemoryPost(clock),
+            MemorySubscribers(),
         )
 
     @contextmanager
@@ -126,6 +129,7 @@ class MemoryWorks:
                 work.keys,
                 work.usage,
                 work.post,
+                work.subscribers,
             )
             before = deepcopy([vars(each) for each in others])
             try:

@@ -12,6 +12,7 @@ from emeritus.access.ports import Keys
 from emeritus.archive import Blobs, Signer, Verifier, parity
 from emeritus.archive.parity_code import Code
 from emeritus.archive.signing import ModelKey
+from emeritus.column.subscribers import Subscribers
 from emeritus.core.clock import Clock
 from emeritus.core.errors import Unavailable
 from emeritus.core.speech import Speaker, Utterances
@@ -202,6 +203,8 @@ class Work(Protocol):
     def keys(self) -> Keys: ...
     @property
     def post(self) -> Post: ...
+    @property
+    def subscribers(self) -> Subscribers: ...
 
 
 class Voices(Protocol):
@@ -302,7 +305,7 @@ class Parts:
 
     *protocol* names the interview protocol for new sittings: one that is shipped, or a file. *model_key*
     signs models; None in a house that has none yet. *fetch* reaches what lies outside. *postman*: None while
-    no mail server is named.
+    no mail server is named. *site_url*: where readers find what letters tell of.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -318,3 +321,4 @@ class Parts:
     keeping: Keeping = Keeping()
     fetch: Fetch = field(factory=NothingOutside)
     postman: Postman | None = None
+    site_url: str = ""

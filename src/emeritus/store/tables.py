@@ -187,6 +187,30 @@ letter = sa.Table(
     sa.Index(None, "state", "due_at"),
 )
 
+subscriber = sa.Table(
+    "subscriber",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("column", sa.String(96), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("confirmed_at", UtcTime),
+    sa.Column("asked_at", UtcTime),
+    sa.Column("asks", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("soft", sa.Integer, nullable=False, server_default="0"),
+    sa.UniqueConstraint("name", "column"),
+)
+
+mailing = sa.Table(
+    "mailing",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("entry", sa.BigInteger, nullable=False),
+    sa.Column("reader", sa.String(40), nullable=False),
+)
+
 APPEND_ONLY = {
     "entry": ("seq",),
     "tile": ("level", "position"),

@@ -16,6 +16,7 @@ from emeritus.store.database import transaction
 from emeritus.store.log import Renew, SqlLog
 from emeritus.store.post import SqlPost
 from emeritus.store.sealing import Sealer
+from emeritus.store.subscribers import SqlSubscribers
 from emeritus.store.words import SqlDocuments, SqlPrivate, SqlUtterances
 
 AskFor = Callable[[sa.Connection, Failures], Stretches]
@@ -34,6 +35,7 @@ class SqlWork:
     keys: SqlKeys
     usage: SqlUsage
     post: SqlPost
+    subscribers: SqlSubscribers
 
 
 class SqlWorks:
@@ -98,6 +100,7 @@ class SqlWorks:
             keys=SqlKeys(connection),
             usage=SqlUsage(connection),
             post=SqlPost(connection, self._sealer, self._clock),
+            subscribers=SqlSubscribers(connection, self._sealer),
         )
 
 

@@ -14,6 +14,8 @@ def routes(house: House) -> list[Route]:
         return PlainTextResponse(f"ok {size}\n", headers={"cache-control": "no-store"})
 
     def robots(_: Request) -> Response:
-        return PlainTextResponse("User-agent: *\nDisallow: /desk\nDisallow: /access/apply\n")
+        return PlainTextResponse(
+            "User-agent: *\nDisallow: /desk\nDisallow: /access/apply\nDisallow: /column/confirm/\nDisallow: /column/leave/\n"
+        )
 
     return [Route("/healthz", health), Route("/robots.txt", robots)]
