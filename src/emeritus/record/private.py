@@ -31,6 +31,10 @@ class Private(Protocol):
         """Delete the fact and its salt; tell whether there was one."""
         ...
 
+    def lock(self, name: str) -> None:
+        """Have whoever locks the same name wait until this unit of work has ended."""
+        ...
+
 
 def commitment(salt: bytes, fact: Mapping[str, Any]) -> str:
     """Return ``hmac-sha256:`` and 64 hex digits: HMAC-SHA256 of *fact*'s canonical bytes, keyed by *salt*."""
@@ -64,3 +68,6 @@ class MemoryPrivate:
 
     def forget(self, name: str) -> bool:
         return self._facts.pop(name, None) is not None
+
+    def lock(self, name: str) -> None:
+        """Do nothing: units of work in memory come one after the other."""

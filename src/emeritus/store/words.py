@@ -1,5 +1,6 @@
 """Words, documents and private facts in SQL."""
 
+import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -96,3 +97,8 @@ class SqlPrivate:
             tables.private_fact.delete().where(tables.private_fact.c.name == name)
         )
         return gone.rowcount > 0
+
+    def lock(self, name: str) -> None:
+        if self._connection.dialect.name == "postgresql":  # SQLite's write lock does the same
+            key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+            self._connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})

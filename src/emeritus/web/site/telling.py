@@ -222,6 +222,7 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     "grant.made": lambda b: f"Granted access to {', '.join(b['models'])}{_with_weights(b)}.",
     "grant.revoked": lambda _: "Ended a grant.",
     "member.joined": lambda _: "A member joined.",
+    "member.changed": lambda _: "A membership changed.",
     "member.lapsed": lambda _: "A membership ended.",
 }
 
