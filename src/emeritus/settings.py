@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     dkim_selector: str = Field(
         "emeritus", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The key's name in the DNS."
     )
+    grant_after_hours: float = Field(
+        48.0, ge=0, le=8760, description="Hours after which what nothing speaks against is granted by itself."
+    )
     clock_offset: float = Field(
         0.0,
         ge=-A_CENTURY,

@@ -254,6 +254,7 @@ def _house(
         ),
         postman=_postman(settings, works),
         site_url=settings.site_url.rstrip("/"),
+        grant_after=timedelta(hours=settings.grant_after_hours),
     )
     house = House(settings, database, works, parts, pool, clock)
     try:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from emeritus.access import applications, grants
+from emeritus.access import applications, by_itself, grants
 from emeritus.access.applications import MAX_PURPOSE
 from emeritus.access.standing import standing
 from emeritus.core.errors import Conflict, InvalidInput, NotFound, NotPermitted
@@ -95,11 +95,11 @@ def test_granting_is_the_default(house):
     """What nothing speaks against is granted by the software after the wait, not before; once only."""
     name = apply(house).application.id
     house.clock.advance(DAY - timedelta(seconds=1))
-    assert grants.grant_due(house.log, house.clock, DAY) == []
+    assert by_itself.grant_due(house.log, house.private, house.clock, DAY) == []
     house.clock.advance(timedelta(seconds=1))
-    (granted,) = grants.grant_due(house.log, house.clock, DAY)
+    (granted,) = by_itself.grant_due(house.log, house.private, house.clock, DAY)
     assert (granted.id, granted.status, granted.by) == (name, "granted", SOFTWARE)
-    assert grants.grant_due(house.log, house.clock, DAY) == []
+    assert by_itself.grant_due(house.log, house.private, house.clock, DAY) == []
     assert grants.get_grant(house.log, granted.grant).models == ("opus",)
 
 

@@ -22,6 +22,7 @@ from emeritus.access.policy import set_policy
 from emeritus.core.clock import SettableClock
 from emeritus.core.people import SOFTWARE, person
 from emeritus.ledger.aftercare import decide_aftercare
+from emeritus.process.fake_post import MemoryPost
 from emeritus.record import MemoryLog, SigningKey
 from emeritus.record.private import MemoryPrivate
 from emeritus.registry import (
@@ -62,6 +63,7 @@ class House:
         self.private = MemoryPrivate()
         self.keys = MemoryKeys()
         self.usage = MemoryUsage()
+        self.post = MemoryPost(self.clock)
         self.texts: list[str] = []
         self._lock = threading.RLock()
         found(self.log, Organisation("Test Lab", 60, demo=False), "key")

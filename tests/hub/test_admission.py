@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from attrs import evolve
 
-from emeritus.access import applications, downloads, gate, grants, keys
+from emeritus.access import applications, by_itself, downloads, gate, grants, keys
 from emeritus.access.download_gate import admit_download
 from emeritus.access.keys import make, present
 from emeritus.access.standing import standing
@@ -157,7 +157,9 @@ def test_software_hands_out_no_weights(shop):
     shop.clock.advance(timedelta(days=30))
     plain = apply(shop, "opus", weights=False)
     shop.clock.advance(timedelta(days=3))
-    assert [each.id for each in grants.grant_due(shop.log, shop.clock, timedelta(hours=48))] == [plain.id]
+    assert [
+        each.id for each in by_itself.grant_due(shop.log, shop.private, shop.clock, timedelta(hours=48))
+    ] == [plain.id]
     with pytest.raises(NotPermitted):
         grants.decide_application(
             shop.log, shop.clock, asked.id, grant=True, reason="", by=SOFTWARE, weights=True

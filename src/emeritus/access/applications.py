@@ -4,6 +4,7 @@ Who applies and what for is private, unless the applicant wants the purpose to b
 models, the dates, the answer and its reason. A refusal can be appealed once.
 """
 
+import unicodedata
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -14,20 +15,23 @@ from emeritus.access import keys as secret
 from emeritus.access.downloads import download_policy
 from emeritus.access.policy import policy
 from emeritus.core.clock import Clock
-from emeritus.core.errors import Conflict, InvalidInput, NotFound
+from emeritus.core.digests import sha256
+from emeritus.core.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from emeritus.core.ids import new_id
 from emeritus.core.people import Actor, require_person
 from emeritus.record import Act, Entry, Log
 from emeritus.record.private import Private
 from emeritus.registry.erasure import require_weights
 from emeritus.registry.model import get_model
-from emeritus.registry.organisation import acting
+from emeritus.registry.organisation import acting, people
 
 Status = Literal["received", "held", "granted", "refused", "appealed"]
 KINDS = frozenset(
     {"application.received", "application.held", "application.refused", "application.appealed", "grant.made"}
 )
 MAX_MODELS = 20
+MOST_OF_CONTACT = 200
+"""So many of the newest applications of one contact are remembered beside each other."""
 MAX_PURPOSE = 4000
 
 
@@ -35,7 +39,8 @@ MAX_PURPOSE = 4000
 class Application:
     """An application, as the record tells of it. *status* says what it waits for, or how it ended.
 
-    *waiting_since* is when it was received or appealed, *reason* that of the last decision, *by* who took it.
+    *waiting_since* is when it was received or appealed, *reason* that of the last decision, *by* who took it,
+    *refused_by* who refused it first.
     *weights* says that it asks for the weights too.
     """
 
@@ -51,6 +56,7 @@ class Application:
     grant: str | None = None
     appeals: int = 0
     weights: bool = False
+    refused_by: Actor | None = None
 
     @property
     def open(self) -> bool:
@@ -110,6 +116,7 @@ def apply(
     receipt = secret.make(secret.RECEIPT)
     application = new_id("application", clock.now())
     committed = private.put(_fact(application), {**facts, "receipt": secret.hashed(receipt)})
+    _note_contact(private, facts["contact"], application)
     body = {
         "models": list(wanted),
         "commitment": committed,
@@ -151,6 +158,39 @@ def applicant(private: Private, application: str) -> dict[str, Any]:
     return {name: facts[name] for name in ("who", "contact", "purpose")}
 
 
+def of_contact(private: Private, contact: str) -> list[str]:
+    """Return the ids of the applications that came from *contact*, in order."""
+    try:
+        return list(private.get(_contact(contact))["applications"])
+    except NotFound:
+        return []
+
+
+def _note_contact(private: Private, contact: str, application: str) -> None:
+    private.lock(_contact(contact))
+    found = [*of_contact(private, contact), application]
+    private.put(_contact(contact), {"applications": found[-MOST_OF_CONTACT:]})
+
+
+def _contact(contact: str) -> str:
+    plain = " ".join(unicodedata.normalize("NFKC", contact).casefold().split())
+    return f"contact:{sha256(plain.encode())[:40]}"
+
+
+def another_person(log: Log, application: Application, by: Actor) -> None:
+    """Make sure that an appeal is not decided by who refused, where there is another steward.
+
+    Raises:
+        NotPermitted: there is, and *by* refused it.
+    """
+    others = [each.actor.name for each in people(log) if "steward" in each.roles and each.actor != by]
+    if application.appeals and application.refused_by == by and others:
+        raise NotPermitted(
+            f"{by.name} refused {application.id}, so somebody else decides on the appeal.",
+            next_step=f"Ask one of: {', '.join(others)}.",
+        )
+
+
 def holds_receipt(private: Private, application: str, receipt: str) -> bool:
     """Tell whether *receipt* is the one that this applicant was given."""
     try:
@@ -167,7 +207,7 @@ def refuse(log: Log, application: str, *, reason: str, by: Actor) -> Application
         NotFound: no such application.
         InvalidInput: no reason.
         Conflict: it was decided otherwise.
-        NotPermitted: *by* is no steward.
+        NotPermitted: *by* is no steward, or refused it before and another steward could decide.
     """
     acting(log, require_person(by, "refuse an application"), "steward", "refuse an application")
     if not reason.strip():
@@ -180,6 +220,7 @@ def refuse(log: Log, application: str, *, reason: str, by: Actor) -> Application
             f"{application} was granted already.",
             next_step=f"Revoke {standing.grant} instead, with a reason.",
         )
+    another_person(log, standing, by)
     body = {"reason": reason.strip(), "final": standing.appeals > 0}
     _append(log, "application.refused", standing, body, by=by, key=f"decided:{standing.appeals}")
     return get_application(log, application)
@@ -291,7 +332,7 @@ def _next(standing: Application, entry: Entry) -> Application:
                 standing, status="appealed", waiting_since=entry.at, appeals=1, by=None, decided_at=None
             )
         case "application.refused":
-            changed: dict[str, Any] = {"status": "refused"}
+            changed: dict[str, Any] = {"status": "refused", "refused_by": standing.refused_by or entry.by}
         case _:
             changed = {"status": "granted", "grant": entry.body["grant"]}
     return evolve(standing, **changed, reason=entry.body["reason"], by=entry.by, decided_at=entry.at)

@@ -7,12 +7,18 @@ from typing import Final
 from attrs import evolve, frozen
 
 from emeritus.access import keys as api_keys
-from emeritus.access.applications import Application, due_applications, get_application, objections, refuse
+from emeritus.access.applications import (
+    Application,
+    another_person,
+    get_application,
+    objections,
+    refuse,
+)
 from emeritus.access.policy import policy
 from emeritus.access.ports import Keys
 from emeritus.core.clock import Clock, instant, parse_instant
 from emeritus.core.errors import Conflict, InvalidInput, NotFound
-from emeritus.core.people import SOFTWARE, Actor, require_person
+from emeritus.core.people import Actor, require_person
 from emeritus.record import Act, Entry, Log
 from emeritus.registry.organisation import acting
 
@@ -66,6 +72,7 @@ def decide_application(
     rate: int | None = None,
     models: Sequence[str] | None = None,
     weights: bool = False,
+    rules: str | None = None,
 ) -> Application:
     """Answer an application. The software may grant what nothing speaks against; all else takes a steward.
 
@@ -76,6 +83,7 @@ def decide_application(
         rate: how many calls a minute it may make; None for no bound.
         models: to grant some of the models that were applied for; None for all of them.
         weights: whether the weights are handed out too, where the application asks for them.
+        rules: the digest of the rules by which the software found that nothing speaks against it.
 
     Raises:
         NotFound: no such application.
@@ -97,6 +105,7 @@ def decide_application(
         reason = reason.strip() or BY_ITSELF
     else:
         acting(log, require_person(by, "grant this"), "steward", "decide on applications")
+        another_person(log, standing, by)
     if not reason.strip():
         raise InvalidInput("The reason is missing.", next_step="Give one, for the public.")
     chosen = standing.models if models is None else tuple(name for name in standing.models if name in models)
@@ -128,19 +137,12 @@ def decide_application(
         "reason": reason.strip(),
         "against_policy": [name for name in chosen if policy(log, name).tier == "none"],
         "weights": weights,
+        "rules": rules,
     }
     model = standing.models[0] if len(standing.models) == 1 else None
     key = f"application.decided:{standing.appeals}:{application}"  # one answer a round, whoever comes first
     log.append(Act("grant.made", body, by, model, application, key))
     return get_application(log, application)
-
-
-def grant_due(log: Log, clock: Clock, after: timedelta) -> list[Application]:
-    """Grant every application that has waited for *after* and that nothing speaks against."""
-    return [
-        decide_application(log, clock, each.id, grant=True, reason=BY_ITSELF, by=SOFTWARE)
-        for each in due_applications(log, clock, after)
-    ]
 
 
 def get_grant(log: Log, grant: str) -> Grant:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from emeritus.cli import access_policy, access_usage
+from emeritus.cli import access_policy, access_rules, access_usage
 from emeritus.cli.house import Home, day, say_json
 from emeritus.ledger.aftercare import TIERS, Tier
 from emeritus.registry.organisation import acting
@@ -77,11 +77,13 @@ def applications(home: Home, as_json: bool) -> None:
 def show(home: Home, application: str) -> None:
     """Show who applies, and what for. This is private: it is not on the public record."""
     from emeritus.access import applications as room
+    from emeritus.access import declared
 
     with home.open() as house, house.works.read() as work:
         found = room.get_application(work.log, application)
         facts = room.applicant(work.private, application)
-        against = room.objections(work.log, found) if found.open else []
+        rules = declared.against(work.log, work.private, found, house.clock.now())
+        against = [*room.objections(work.log, found), *(rule.says for rule in rules)] if found.open else []
     click.echo(f"{found.id}  {day(found.received_at)}  {found.status}  {', '.join(found.models)}")
     for name in ("who", "contact", "purpose"):
         click.echo(f"  {name:8} {facts[name]}")
@@ -96,10 +98,12 @@ def show(home: Home, application: str) -> None:
 def appeal(home: Home, application: str, why: str) -> None:
     """Take down an appeal that reached you another way. A refusal can be appealed once."""
     from emeritus.access import applications as room
+    from emeritus.process import applying
 
     with home.open() as house, house.works.write() as work:
         by = acting(work.log, home.actor(), "steward", "take down an appeal")
-        room.appeal(work.log, work.private, application, why=why, by=by)
+        appealed = room.appeal(work.log, work.private, application, why=why, by=by)
+        applying.acknowledge_appeal(work, house.parts.site_url, appealed)
     click.echo(
         f"{application} is appealed. Next: emeritus access grant {application}, or refuse it for good."
     )
@@ -126,11 +130,13 @@ def grant(
 ) -> None:
     """Grant an application, and make its key. The weights that it asks for need --weights too."""
     from emeritus.access import grants
+    from emeritus.process import applying
 
     with home.open() as house, house.works.write() as work:
-        decided = grants.decide_application(
-            work.log,
+        decided = applying.answer(
+            work,
             house.clock,
+            house.parts.site_url,
             application,
             grant=True,
             reason=reason,
@@ -153,11 +159,17 @@ def grant(
 @click.pass_obj
 def refuse(home: Home, application: str, reason: str) -> None:
     """Refuse an application; the applicant can appeal once."""
-    from emeritus.access import grants
+    from emeritus.process import applying
 
     with home.open() as house, house.works.write() as work:
-        grants.decide_application(
-            work.log, house.clock, application, grant=False, reason=reason, by=home.actor()
+        applying.answer(
+            work,
+            house.clock,
+            house.parts.site_url,
+            application,
+            grant=False,
+            reason=reason,
+            by=home.actor(),
         )
     click.echo(f"{application} is refused.")
 
@@ -241,5 +253,5 @@ def rotate(home: Home, key_id: str, end: bool, overlap: float) -> None:
 
 
 # Commands that live in files of their own.
-for each in (*access_policy.commands, *access_usage.commands):
+for each in (*access_policy.commands, *access_rules.commands, *access_usage.commands):
     command.add_command(each)

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from attrs import field, frozen
 
-from emeritus.access.ports import Keys
+from emeritus.access.ports import Keys, Usage
 from emeritus.archive import Blobs, Signer, Verifier, parity
 from emeritus.archive.parity_code import Code
 from emeritus.archive.signing import ModelKey
@@ -184,25 +184,32 @@ HANDED_FOR = timedelta(seconds=90)
 """So long nobody else sends a letter that was handed over: longer than the server is waited for."""
 
 
-class Work(Protocol):
-    """One unit of work: everything in it is committed together, or not at all."""
+class AccessWork(Protocol):
+    """One unit of work, as far as access takes part in it."""
 
     @property
     def log(self) -> Log: ...
+    @property
+    def private(self) -> Private: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def usage(self) -> Usage: ...
+    @property
+    def post(self) -> Post: ...
+
+
+class Work(AccessWork, Protocol):
+    """One unit of work: everything in it is committed together, or not at all."""
+
     @property
     def utterances(self) -> Utterances: ...
     @property
     def documents(self) -> Documents: ...
     @property
-    def private(self) -> Private: ...
-    @property
     def stretches(self) -> Stretches: ...
     @property
     def failures(self) -> Failures: ...
-    @property
-    def keys(self) -> Keys: ...
-    @property
-    def post(self) -> Post: ...
     @property
     def subscribers(self) -> Subscribers: ...
 
@@ -305,7 +312,8 @@ class Parts:
 
     *protocol* names the interview protocol for new sittings: one that is shipped, or a file. *model_key*
     signs models; None in a house that has none yet. *fetch* reaches what lies outside. *postman*: None while
-    no mail server is named. *site_url*: where readers find what letters tell of.
+    no mail server is named. *site_url* is where the public site stands, without a slash at its end. An
+    application that nothing speaks against is granted *grant_after* so long, if nobody was quicker.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -322,3 +330,4 @@ class Parts:
     fetch: Fetch = field(factory=NothingOutside)
     postman: Postman | None = None
     site_url: str = ""
+    grant_after: timedelta = timedelta(hours=48)

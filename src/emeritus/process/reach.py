@@ -13,12 +13,13 @@ from attrs import evolve
 
 from emeritus import ledger
 from emeritus.access.gate import Admission, Links, Refusal, admit
-from emeritus.access.grants import Grant, grant_due
+from emeritus.access.grants import Grant
 from emeritus.access.keys import KeyFault
 from emeritus.access.ports import KeyRecord
 from emeritus.access.standing import standing
 from emeritus.core.people import SOFTWARE
 from emeritus.core.speech import Message, Sampling, Utterance
+from emeritus.process import applying
 from emeritus.process.plan import plan
 from emeritus.process.ports import Parts
 from emeritus.process.stages import PROBE, REACH
@@ -29,14 +30,12 @@ _GREETING = "Hello. This is a short call to check that you can be reached. Pleas
 
 
 _VISITOR = "probe"
-GRANT_AFTER = timedelta(hours=48)
-"""An application that nothing speaks against is granted after so long, if nobody was quicker."""
 
 
 def answer_applications(parts: Parts) -> int:
-    """Grant what has waited for `GRANT_AFTER` and what nothing speaks against; return how many."""
+    """Grant what has waited long enough and what nothing speaks against; return how many."""
     with parts.work() as work:
-        return len(grant_due(work.log, parts.clock, GRANT_AFTER))
+        return len(applying.grant_waiting(work, parts.clock, parts.site_url, parts.grant_after))
 
 
 def stride(parts: Parts, model_id: str) -> bool:

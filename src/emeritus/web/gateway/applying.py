@@ -12,6 +12,7 @@ from emeritus.access.applications import Application
 from emeritus.core.clock import instant
 from emeritus.core.errors import EmeritusError
 from emeritus.core.ids import new_id
+from emeritus.process import applying
 from emeritus.web.gateway import answers, asked
 from emeritus.web.gateway.door import Door
 from emeritus.web.gateway.pace import Pace
@@ -50,7 +51,7 @@ class Applying:
             "fields": {
                 "models": "a list of model ids",
                 "who": "your name or that of your organisation (private)",
-                "contact": "where to reach you (private)",
+                "contact": "where to reach you (private); a mail address is acknowledged and answered by mail",
                 "purpose": "what for, in a sentence or two (private unless purpose_public is true)",
                 "purpose_public": "optional, true or false",
                 "weights": "optional, true or false: to download them too, which a person decides",
@@ -104,8 +105,8 @@ class Applying:
 
     def _apply(self, given: _Apply) -> dict[str, Any]:
         with self._parts.work() as work:
-            received = applications.apply(
-                work.log, work.private, self._parts.clock, **msgspec.structs.asdict(given)
+            received = applying.apply(
+                work, self._parts.clock, self._links.site, **msgspec.structs.asdict(given)
             )
         return {**self._told(received.application), "receipt": received.receipt}
 
@@ -115,7 +116,7 @@ class Applying:
 
     def _appeal(self, name: str, receipt: str, why: str) -> dict[str, Any]:
         with self._parts.work() as work:
-            return self._told(receipts.appeal(work.log, work.private, name, receipt, why=why))
+            return self._told(applying.appeal(work, self._links.site, name, receipt, why=why))
 
     def _key(self, name: str, receipt: str) -> dict[str, Any]:
         with self._parts.work() as work:

@@ -6,27 +6,12 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from emeritus.access.ports import Keys, Usage
 from emeritus.core.clock import Clock
-from emeritus.record import Log
-from emeritus.record.private import Private
+from emeritus.process.ports import AccessWork
 from emeritus.voices.voice import Voice
 
-
-class Work(Protocol):
-    """A unit of work, as far as the gateway uses it."""
-
-    @property
-    def log(self) -> Log: ...
-
-    @property
-    def private(self) -> Private: ...
-
-    @property
-    def keys(self) -> Keys: ...
-
-    @property
-    def usage(self) -> Usage: ...
+Work = AccessWork
+"""A unit of work, as far as the gateway uses it."""
 
 
 class VoicePool(Protocol):

@@ -14,6 +14,7 @@ from emeritus.access.applications import Application
 from emeritus.access.downloads import download_policy
 from emeritus.access.policy import Policy, policy
 from emeritus.core.errors import EmeritusError
+from emeritus.process import applying
 from emeritus.record import Log
 from emeritus.registry import Model, State, all_models
 from emeritus.web.pages.faults import Fault, of_error
@@ -94,10 +95,10 @@ class AccessPages:
         parts = self.house.parts
         try:
             with parts.work() as work:
-                received = room.apply(
-                    work.log,
-                    work.private,
+                received = applying.apply(
+                    work,
                     parts.clock,
+                    parts.site_url,
                     models=sent.all("model"),
                     who=sent.get("who"),
                     contact=sent.get("contact"),
@@ -155,7 +156,9 @@ class AccessPages:
         name = request.path_params["id"]
         try:
             with self.house.parts.work() as work:
-                receipts.appeal(work.log, work.private, name, sent.get("receipt"), why=sent.get("why"))
+                applying.appeal(
+                    work, self.house.parts.site_url, name, sent.get("receipt"), why=sent.get("why")
+                )
         except EmeritusError as error:
             return self._one(request, sent, of_error(error))
         return RedirectResponse(f"/access/applications/{name}", 303)

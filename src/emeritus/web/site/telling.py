@@ -213,6 +213,9 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         f"Tried to call the model as its visitors do, and was refused: {b['sentence']}"
     ),
     "download.decided": lambda b: f"Decided who may download the weights: {_tier(b['tier'])}.",
+    "rules.adopted": lambda b: (
+        f"Adopted the rules {b['name']}, which say when an application waits for a person."
+    ),
     "application.received": lambda b: (
         f"Received an application for access to {', '.join(b['models'])}{_with_weights(b)}."
     ),
