@@ -203,6 +203,7 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     "essay.published": lambda b: (
         f"Published an essay as edition {b['edition']}, byte for byte as the model wrote it."
     ),
+    "migration.explained": lambda _: "Said what changes for those who move to the replacement.",
     "access.decided": lambda b: (
         f"Decided who reaches the model from now on: {_tier(b['tier'])}; to be looked at again on "
         f"{_day(b['review_on'])}."
