@@ -58,7 +58,7 @@ class House:
         return get_model(self.log, MODEL)
 
     def request(self, number=1, regime="introduction-v1"):
-        return next_draft(self.log, self.utterances, self.model, load(regime), number)
+        return next_draft(self.log, self.model, load(regime), number)
 
     def said(self, request, text=WORDS, finish="stop"):
         return Utterance(

@@ -253,7 +253,7 @@ class MemoryHouse:
         said = {**ANSWERS, **(answers or {})}
         known = registry.get_model(self.log, model)
         sitting = interviews.open_sitting(
-            self.log, known, interviews.load("brief-v1"), steward=self.steward, seed=20260901
+            self.log, known, interviews.load("retirement-v1"), steward=self.steward, seed=20260901
         )
         while (turn := interviews.next_turn(self.log, self.utterances, known, sitting)) is not None:
             self.pass_time(seconds=4)
@@ -342,7 +342,7 @@ class MemoryHouse:
         assert plan.column is not None
         number = len(column.states(self.log, model)) + 1
         regime = column.load(plan.column.regime if number == 1 else "minimal-v1")
-        request = column.next_draft(self.log, self.utterances, known, regime, number)
+        request = column.next_draft(self.log, known, regime, number)
         assert request is not None
         said = self.utterance(text, request.prompt, request.sampling, None, model)
         column.record_draft(self.log, self.utterances, request, said)

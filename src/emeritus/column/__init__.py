@@ -5,38 +5,134 @@ anybody has read it; approving, vetoing and publishing are acts of named persons
 takes the text of an essay as an argument, but for `verify`, which only compares.
 """
 
-from emeritus.column.drafts import DraftRequest, adopted, next_draft, record_draft
-from emeritus.column.essay import Attempt, Essay, Standing, State, essays, get_essay, standing, states
+from emeritus.column.asking import Question, record_answer
+from emeritus.column.beside import beside, put_beside, take_away
+from emeritus.column.choice import next_choice
+from emeritus.column.context import Context, ContextPlan, Counter, Item, PartPlan, fitted
+from emeritus.column.drafts import (
+    DraftRequest,
+    adopted,
+    next_draft,
+    record_draft,
+    regime_adopted,
+    wants_more,
+)
+from emeritus.column.essay import Essay, NotSealed, essays, get_essay, standing, states
+from emeritus.column.figures import Figures, figures, streak
+from emeritus.column.imported import (
+    Imported,
+    Outcome,
+    bring_in,
+    from_feed,
+    from_folder,
+    get_imported,
+    imported,
+)
+from emeritus.column.letters import Letter, letters
+from emeritus.column.materials import materials
+from emeritus.column.news import (
+    Source,
+    add_source,
+    bring,
+    drop_source,
+    record_fetched,
+    record_missed,
+    sources,
+    unasked,
+)
+from emeritus.column.notebook import Note, NoteRequest, next_note, notebook, record_note
 from emeritus.column.regime import Regime, load, parse, shipped
 from emeritus.column.render import Rendered, render
-from emeritus.column.review import Ground, approve, hold, publish, veto, withdraw_veto
+from emeritus.column.renewal import Renewals, check_in, end, renew, renewals, wish
+from emeritus.column.review import Ground, approve, ask_redraft, hold, publish, veto, withdraw_veto
+from emeritus.column.rhythm import Rhythm, Week, rhythm, set_rhythm, week
+from emeritus.column.schedule import Schedule, schedule, scheduled, set_schedule
+from emeritus.column.standing import Attempt, Beside, Standing, State
 from emeritus.column.verify import Verdict, verify
 
 __all__ = [
     "Attempt",
+    "Beside",
+    "Context",
+    "ContextPlan",
+    "Counter",
     "DraftRequest",
     "Essay",
+    "Figures",
     "Ground",
+    "Imported",
+    "Item",
+    "Letter",
+    "NotSealed",
+    "Note",
+    "NoteRequest",
+    "Outcome",
+    "PartPlan",
+    "Question",
     "Regime",
     "Rendered",
+    "Renewals",
+    "Rhythm",
+    "Schedule",
+    "Source",
     "Standing",
     "State",
     "Verdict",
+    "Week",
+    "add_source",
     "adopted",
     "approve",
+    "ask_redraft",
+    "beside",
+    "bring",
+    "bring_in",
+    "check_in",
+    "drop_source",
+    "end",
     "essays",
+    "figures",
+    "fitted",
+    "from_feed",
+    "from_folder",
     "get_essay",
+    "get_imported",
     "hold",
+    "imported",
+    "letters",
     "load",
+    "materials",
+    "next_choice",
     "next_draft",
+    "next_note",
+    "notebook",
     "parse",
     "publish",
+    "put_beside",
+    "record_answer",
     "record_draft",
+    "record_fetched",
+    "record_missed",
+    "record_note",
+    "regime_adopted",
     "render",
+    "renew",
+    "renewals",
+    "rhythm",
+    "schedule",
+    "scheduled",
+    "set_rhythm",
+    "set_schedule",
     "shipped",
+    "sources",
     "standing",
     "states",
+    "streak",
+    "take_away",
+    "unasked",
     "verify",
     "veto",
+    "wants_more",
+    "week",
+    "wish",
     "withdraw_veto",
 ]

@@ -1,139 +1,33 @@
 """An essay as the record tells of it: folded from its entries, its words read from where they are kept."""
 
-import enum
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from attrs import evolve, fields, frozen
 
+from emeritus.column.context import Context
 from emeritus.column.render import title_of
+from emeritus.column.standing import (
+    Approval,
+    Attempt,
+    Beside,
+    Choice,
+    Edition,
+    Hold,
+    Redraft,
+    Standing,
+    State,
+    Veto,
+)
 from emeritus.core.clock import parse_instant
-from emeritus.core.errors import NotFound
-from emeritus.core.people import Actor
+from emeritus.core.errors import Conflict, NotFound
 from emeritus.core.speech import Utterances
 from emeritus.record import Entry, Log
 
 WORDS_PER_MINUTE = 230
 _WORD = re.compile(r"[\w'’-]+")
-
-
-class State(enum.StrEnum):
-    """Where an essay is. ``published`` and ``vetoed`` are for good.
-
-    ``silent``: the model said nothing at any attempt, so there is nothing to publish.
-    """
-
-    SILENT = "silent"
-    DRAFTED = "drafted"
-    HELD = "held"
-    APPROVED = "approved"
-    VETO_PROPOSED = "veto_proposed"
-    VETOED = "vetoed"
-    PUBLISHED = "published"
-
-
-@frozen
-class Attempt:
-    """One draft: how it was prompted, and where its words are. *spoken* is False when there are none."""
-
-    number: int
-    regime: str
-    regime_digest: str
-    prompt_digest: str
-    utterance: str
-    spoken: bool
-    entry: int
-    at: datetime
-
-
-@frozen
-class Hold:
-    """Publication waits until *until*."""
-
-    until: datetime
-    reason: str
-    by: Actor
-
-
-@frozen
-class Approval:
-    """A reviewer found no ground for a veto. *note* is for the public."""
-
-    by: Actor
-    note: str
-    at: datetime
-
-
-@frozen
-class Veto:
-    """A veto, proposed by one person and, when *seconded_by* is set, in force."""
-
-    ground: str
-    reason: str
-    proposed_by: Actor
-    at: datetime
-    seconded_by: Actor | None = None
-    second_reason: str = ""
-
-
-@frozen
-class Edition:
-    """A published essay: the *number* of the edition in its column, and what was published."""
-
-    number: int
-    by: Actor
-    at: datetime
-    text_digest: str
-    disclaimer: int
-    entry: int
-
-
-@frozen
-class Standing:
-    """Where an essay stands. *since* is the time of its last entry.
-
-    *state* does not know the time: `state_at` tells whether a hold has run out.
-    """
-
-    id: str
-    model: str
-    number: int
-    attempts: tuple[Attempt, ...]
-    state: State
-    since: datetime
-    held: Hold | None = None
-    approval: Approval | None = None
-    veto: Veto | None = None
-    fallen: tuple[Veto, ...] = ()
-    edition: Edition | None = None
-
-    @property
-    def attempt(self) -> Attempt:
-        """The attempt that counts: the last one, which is the only one that may have words."""
-        return self.attempts[-1]
-
-    @property
-    def utterance(self) -> str:
-        """The id of the words that count."""
-        return self.attempt.utterance
-
-    @property
-    def regime(self) -> str:
-        """The name of the regime by which it was prompted."""
-        return self.attempt.regime
-
-    @property
-    def drafted_at(self) -> datetime:
-        """When its words went on record."""
-        return self.attempt.at
-
-    def state_at(self, now: datetime) -> State:
-        """Return the state at a moment: a hold that has run out holds no longer."""
-        if self.state is State.HELD and self.held is not None and now >= self.held.until:
-            return State.DRAFTED
-        return self.state
 
 
 @frozen
@@ -179,15 +73,32 @@ def essays(log: Log, utterances: Utterances, model: str | None = None) -> list[E
     Raises:
         NotFound, IntegrityError: words are lost or altered.
     """
-    return [_with_words(each, utterances) for each in states(log, model)]
+    sealed = log.sealed_size()
+    return [_with_words(each, utterances, sealed) for each in states(log, model)]
 
 
 def get_essay(log: Log, utterances: Utterances, essay_id: str) -> Essay:
-    """Return an essay with its words. Raises NotFound, or IntegrityError when they were altered."""
-    return _with_words(standing(log, essay_id), utterances)
+    """Return an essay with its words.
+
+    Raises:
+        NotFound: there is no such essay. IntegrityError: its words were altered.
+        NotSealed: nobody has signed for its drafts yet.
+    """
+    return _with_words(standing(log, essay_id), utterances, log.sealed_size())
 
 
-def _with_words(essay: Standing, utterances: Utterances) -> Essay:
+class NotSealed(Conflict):
+    """Words are shown once how they came about stands on the record, signed; this is not so yet."""
+
+    id = "essay.not_sealed"
+
+
+def _with_words(essay: Standing, utterances: Utterances, sealed: int) -> Essay:
+    if any(attempt.entry >= sealed for attempt in essay.attempts):
+        raise NotSealed(
+            f"Nobody has signed for a draft of {essay.id} yet, so its words are not shown.",
+            next_step="Try again in a moment; if it stays so: `emeritus record verify`.",
+        )
     known = {each.name: getattr(essay, each.name) for each in fields(Standing)}
     return Essay(**known, text=utterances.get(essay.utterance).text)
 
@@ -200,7 +111,8 @@ def fold(entries: Iterable[Entry]) -> list[Standing]:
         if entry.kind == "essay.drafted":
             found[name] = _drafted(found.get(name), entry)
         else:
-            found[name] = evolve(_APPLY[entry.kind](found[name], entry), since=entry.at)
+            moved = _APPLY[entry.kind](found[name], entry)
+            found[name] = moved if moved.state is found[name].state else evolve(moved, since=entry.at)
     return list(found.values())
 
 
@@ -215,11 +127,57 @@ def _drafted(essay: Standing | None, entry: Entry) -> Standing:
         spoken=body["spoken"],
         entry=entry.seq,
         at=entry.at,
+        more=body.get("more", False),
+        sampling=body.get("sampling"),
+        engine=body.get("engine"),
+        context=None if body.get("context") is None else Context.from_json(body["context"]),
+        planned=body.get("planned"),
     )
-    state = State.DRAFTED if attempt.spoken else State.SILENT
+    attempts = (*(essay.attempts if essay else ()), attempt)
+    drafts = sum(each.spoken for each in attempts)
+    state = State.SILENT if not drafts else State.DRAFTING if attempt.more else State.CHOOSING
+    state = State.DRAFTED if state is State.CHOOSING and drafts == 1 else state
     if essay is None:
-        return Standing(entry.subject or "", entry.model or "", body["number"], (attempt,), state, entry.at)
-    return evolve(essay, attempts=(*essay.attempts, attempt), state=state, since=entry.at)
+        return Standing(entry.subject or "", entry.model or "", body["number"], attempts, state, entry.at)
+    return evolve(essay, attempts=attempts, state=state, since=entry.at, choice=None)
+
+
+def _compared(essay: Standing, entry: Entry) -> Standing:
+    body = entry.body
+    if body["taken"] is None:
+        return essay
+    if not essay.attempts[int(body["taken"]) - 1].spoken:
+        raise ValueError("a draft without words was chosen")
+    choice = Choice(
+        int(body["taken"]), len(body["options"]), body["answer"] is not None, body["utterance"], entry.seq
+    )
+    return evolve(essay, choice=choice, state=State.DRAFTED)
+
+
+def _redraft(essay: Standing, entry: Entry) -> Standing:
+    asked = Redraft(entry.by, entry.body["reason"], entry.at, entry.seq)
+    return evolve(essay, redrafts=(*essay.redrafts, asked), state=State.DRAFTING, approval=None)
+
+
+def _beside(essay: Standing, entry: Entry) -> Standing:
+    made = Beside(
+        f"{essay.id}-beside-{len(essay.beside) + 1}",
+        entry.body["text"],
+        entry.by,
+        entry.at,
+        entry.seq,
+        entry.body["url"],
+    )
+    return evolve(essay, beside=(*essay.beside, made))
+
+
+def _taken_away(essay: Standing, entry: Entry) -> Standing:
+    return evolve(
+        essay,
+        beside=tuple(
+            evolve(each, withdrawn=each.withdrawn or each.id == entry.body["beside"]) for each in essay.beside
+        ),
+    )
 
 
 def _held(essay: Standing, entry: Entry) -> Standing:
@@ -263,6 +221,10 @@ def _published(essay: Standing, entry: Entry) -> Standing:
 
 
 _APPLY = {
+    "essay.compared": _compared,
+    "essay.redraft_asked": _redraft,
+    "essay.noted": _beside,
+    "essay.note_withdrawn": _taken_away,
     "essay.held": _held,
     "essay.approved": _approved,
     "essay.veto_proposed": _proposed,

@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from emeritus.column import disclaimer
-from emeritus.column.essay import LONGEST_HOLD, Standing, State, get_essay, standing, states
+from emeritus.column.essay import LONGEST_HOLD, get_essay, standing, states
+from emeritus.column.standing import Standing, State
 from emeritus.core.clock import Clock, instant
 from emeritus.core.digests import sha256
 from emeritus.core.errors import Conflict, InvalidInput, NotPermitted
@@ -19,6 +20,7 @@ from emeritus.record import Act, Entry, Log
 from emeritus.registry.organisation import acting, people
 
 MOST_CHARACTERS = 2000
+MOST_REDRAFTS = 2
 
 
 class Ground(enum.StrEnum):
@@ -130,6 +132,28 @@ def veto(log: Log, essay_id: str, *, ground: Ground, reason: str, by: Actor) -> 
     return _append(log, "essay.vetoed", body, by, essay)
 
 
+def ask_redraft(log: Log, essay_id: str, *, reason: str, by: Actor) -> Entry:
+    """Ask, as a reviewer, for another draft, in the open. The model then chooses among all of them.
+
+    An approval falls by it. It can be asked `MOST_REDRAFTS` times for an essay.
+
+    Raises:
+        NotPermitted: *by* is no reviewer.
+        InvalidInput: no reason.
+        Conflict: it was asked too often, or the essay is past that.
+    """
+    _reviewer(log, by, "ask for another draft")
+    essay = standing(log, essay_id)
+    why = _words(reason, "reason")
+    _require(essay, (State.DRAFTED, State.HELD, State.APPROVED), "ask for another draft of")
+    if len(essay.redrafts) >= MOST_REDRAFTS:
+        raise Conflict(
+            f"Another draft of {essay_id} was asked for {MOST_REDRAFTS} times already.",
+            next_step="Approve it, or propose a veto on one of the grounds.",
+        )
+    return _append(log, "essay.redraft_asked", {"reason": why, "utterance": essay.utterance}, by, essay)
+
+
 def withdraw_veto(log: Log, essay_id: str, *, reason: str, by: Actor) -> Entry:
     """Take back a veto that one proposed and nobody has seconded.
 
@@ -211,6 +235,8 @@ def _require(essay: Standing, wanted: tuple[State, ...], act: str) -> None:
         State.PUBLISHED: "What is published stays published.",
         State.VETOED: "A veto in force is final; the essay and the ground stay on the record.",
         State.SILENT: "The model said nothing; see its attempts.",
+        State.DRAFTING: "Another draft is to come first.",
+        State.CHOOSING: "The model chooses among its drafts first.",
         State.HELD: "Approve it first.",
         State.DRAFTED: "A reviewer has to approve it first.",
         State.VETO_PROPOSED: "Another reviewer has to second the veto, or approve the essay.",

@@ -3,7 +3,8 @@
 from attrs import frozen
 
 from emeritus.column.drafts import prompt_digest
-from emeritus.column.essay import Standing, standing
+from emeritus.column.essay import standing
+from emeritus.column.standing import Standing
 from emeritus.core.digests import sha256
 from emeritus.core.errors import EmeritusError
 from emeritus.core.speech import Utterance, Utterances

@@ -43,7 +43,7 @@ class TurnRecord:
     entry: int
     at: datetime
     options: tuple[str, ...] = ()
-    cache: str = "none"
+    kept: bool = False
 
 
 @frozen

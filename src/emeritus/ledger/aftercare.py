@@ -17,11 +17,15 @@ DEFAULT_WEEKS = 13
 
 @frozen
 class ColumnPlan:
-    """A weekly column for *weeks* weeks. *first* says how its first essay is prompted, *regime* the others."""
+    """A weekly column for *weeks* weeks. *first* says how its first essay is prompted, *regime* the others.
+
+    With a *notebook* the model is asked after each essay for a note to its later self.
+    """
 
     weeks: int = DEFAULT_WEEKS
     regime: str = "minimal-v1"
     first: str = "introduction-v1"
+    notebook: bool = True
 
     def regime_of(self, number: int) -> str:
         """Return the regime of essay *number*, from 1."""
@@ -88,6 +92,9 @@ def decide_aftercare(
     return decided
 
 
+_BEFORE_NOTEBOOKS = {"notebook": False}
+
+
 def aftercare(log: Log, model: str) -> Aftercare | None:
     """Return the decision that stands, or None before there is one."""
     found = log.entries(model=model, kinds={"aftercare.decided"}, newest_first=True, limit=1)
@@ -98,7 +105,7 @@ def aftercare(log: Log, model: str) -> Aftercare | None:
         tier=body["tier"],
         reason=body["reason"],
         review_on=parse_date(body["review_on"]),
-        column=None if body["column"] is None else ColumnPlan(**body["column"]),
+        column=None if body["column"] is None else ColumnPlan(**{**_BEFORE_NOTEBOOKS, **body["column"]}),
         by=found[0].by,
         entry=found[0].seq,
     )

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
-from typing import Literal
 
 from attrs import frozen
 
-from emeritus import column, ledger
+from emeritus import ledger
 from emeritus.access.policy import Policy, policy
 from emeritus.core.clock import start_of
 from emeritus.ledger import AccessKept, Followed, WeightsKept
 from emeritus.process.stages import (
     CHECK,
-    DRAFT,
     ERASE,
     INTERVIEW,
     PRESERVE,
@@ -22,32 +20,12 @@ from emeritus.process.stages import (
     RETIRE,
     REVIEW_ACCESS,
 )
+from emeritus.process.step import Status, Step
+from emeritus.process.weeks import column_steps
 from emeritus.record import Entry, Log
 from emeritus.registry import Model, State, get_model
 
-Status = Literal["done", "due", "waiting", "scheduled", "later", "skipped"]
-WEEK = timedelta(days=7)
-_ENDED = (column.State.PUBLISHED, column.State.VETOED, column.State.SILENT)
-
-
-@frozen
-class Step:
-    """One step of a retirement.
-
-    *status*: ``done``; ``due`` (software works on it); ``waiting`` (for *who*); ``scheduled`` (for *when*);
-    ``later`` (something comes first); ``skipped`` (does not apply here). *when* is the time at which it was
-    done, is due, or has waited since. *entry* is the place on the record that shows it.
-    """
-
-    stage: str
-    subject: str
-    status: Status
-    says: str
-    who: str = "software"
-    when: datetime | None = None
-    since: datetime | None = None
-    entry: int | None = None
-    late: bool = False
+__all__ = ["Plan", "Status", "Step", "open_commitments", "plan"]
 
 
 @frozen
@@ -96,7 +74,7 @@ def _steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     yield _reach(log, model, retire, aftercare)
     yield from _probe(log, model, promises, now)
     yield from _prove(model, promises, now)
-    yield from _column(log, model, retire, aftercare, now)
+    yield from column_steps(log, model, retire, aftercare, now)
     yield from _check(log, model, promises, now)
     decided = policy(log, model.id)
     yield from _review_access(decided, now)
@@ -211,59 +189,6 @@ def _reach(log: Log, model: Model, retire: Step, aftercare: ledger.Aftercare | N
         return Step(REACH, model.id, "skipped", "it was decided that nobody reaches it")
     status: Status = "due" if _ready(retire) else "later"
     return Step(REACH, model.id, status, "call it once, to show that it can be reached", since=retire.when)
-
-
-def _column(
-    log: Log, model: Model, retire: Step, aftercare: ledger.Aftercare | None, now: datetime
-) -> Sequence[Step]:
-    if aftercare is not None and aftercare.column is None:
-        return (Step(DRAFT, model.id, "skipped", "no column was decided on"),)
-    if aftercare is None or aftercare.column is None or retire.entry is None or retire.when is None:
-        return (Step(DRAFT, model.id, "later", "write the first essay"),)
-    return _essays(log, model, aftercare.column, retire.when, now)
-
-
-def asked_again(log: Log, essay: column.Standing) -> column.Regime | None:
-    """Return by which regime a model that said nothing for *essay* is asked once more; None when it is not."""
-    entry = column.adopted(log, essay.attempt.regime_digest)
-    if essay.state is not column.State.SILENT or entry is None:
-        return None
-    regime = column.parse(entry.body["text"].encode(), essay.regime)
-    return regime if len(essay.attempts) < regime.attempts else None
-
-
-def _essays(
-    log: Log, model: Model, wanted: ledger.ColumnPlan, begin: datetime, now: datetime
-) -> Sequence[Step]:
-    essays = column.states(log, model.id)
-    if model.erased is None and essays and asked_again(log, essays[-1]):
-        return (Step(DRAFT, model.id, "due", f"ask for essay {essays[-1].number} again"),)
-    if essays and essays[-1].state not in _ENDED:
-        return _essay(model, essays[-1])
-    number = len(essays)
-    if number >= wanted.weeks:
-        return (Step(DRAFT, model.id, "done", f"all {number} weeks of the column were written"),)
-    if model.erased is not None:
-        return (Step(DRAFT, model.id, "skipped", "it writes no more: its weights were erased"),)
-    when = begin + number * WEEK
-    status: Status = "due" if now >= when else "scheduled"
-    draft = Step(DRAFT, model.id, status, f"write essay {number + 1} of {wanted.weeks}", when=when)
-    if not essays:
-        return (draft,)
-    says = f"essay {number} is {essays[-1].state}"
-    return (Step("publish", essays[-1].id, "done", says, "reviewer", when=essays[-1].since), draft)
-
-
-def _essay(model: Model, essay: column.Standing) -> Sequence[Step]:
-    draft = Step(DRAFT, model.id, "done", f"essay {essay.number} is written", when=essay.drafted_at)
-    if essay.state == "approved":
-        says = f"publish essay {essay.number}"
-        return (draft, Step("publish", essay.id, "waiting", says, "reviewer", since=essay.since))
-    says = {
-        "held": f"essay {essay.number} is held; decide on it",
-        "veto_proposed": f"a veto of essay {essay.number} needs a second person",
-    }.get(essay.state, f"read essay {essay.number}")
-    return (draft, Step("review", essay.id, "waiting", says, "reviewer", since=essay.since))
 
 
 def _probe(log: Log, model: Model, promises: Sequence[Followed], now: datetime) -> Sequence[Step]:

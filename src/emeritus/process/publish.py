@@ -1,38 +1,12 @@
-"""Publish: software drafts an essay when one is due; a person reads it, and a person publishes it."""
+"""Publish: a person reads each essay, and a person publishes it; nobody can change it."""
 
-from contextlib import suppress
-
-from emeritus import column, ledger
+from emeritus import column
 from emeritus.column import Ground
 from emeritus.core.clock import Clock
-from emeritus.core.errors import Conflict
 from emeritus.core.people import Actor
-from emeritus.process.plan import asked_again, plan
-from emeritus.process.ports import Parts, Work
-from emeritus.process.stages import DRAFT
+from emeritus.process.ports import Work
+from emeritus.process.stretch import ask_due
 from emeritus.record import Entry
-
-
-def stride(parts: Parts, model_id: str) -> bool:
-    """Have the model write the essay that is due, if one is; tell whether more is to come."""
-    with parts.work() as work:
-        here = plan(work.log, model_id, parts.clock.now())
-        aftercare = ledger.aftercare(work.log, model_id)
-        if here.step(DRAFT).status != "due" or aftercare is None or aftercare.column is None:
-            return False
-        drafted = column.states(work.log, model_id)
-        again = asked_again(work.log, drafted[-1]) if drafted else None
-        number = len(drafted) + (0 if again else 1)
-        regime = again or column.load(aftercare.column.regime_of(number))
-        request = column.next_draft(work.log, work.utterances, here.model, regime, number)
-    if request is None:
-        return False
-    parts.watch(DRAFT, model_id, request.attempt - 1, regime.attempts, f"essay {number}")
-    said = parts.voices.speaker(model_id).speak(request.prompt, request.sampling)
-    # A worker that was thought dead may have been quicker: its draft stands, and this one is not kept.
-    with suppress(Conflict), parts.work() as work:
-        column.record_draft(work.log, work.utterances, request, said)
-    return True
 
 
 def approve(work: Work, essay: str, *, by: Actor, note: str = "") -> Entry:
@@ -50,6 +24,27 @@ def veto(work: Work, essay: str, *, ground: Ground, reason: str, by: Actor) -> E
     return column.veto(work.log, essay, ground=ground, reason=reason, by=by)
 
 
+def ask_redraft(work: Work, clock: Clock, essay: str, *, reason: str, by: Actor) -> Entry:
+    """Ask for another draft, in the open, as a reviewer; the model writes it at once, and chooses."""
+    entry = column.ask_redraft(work.log, essay, reason=reason, by=by)
+    ask_due(work, entry.model or "", clock.now())
+    return entry
+
+
 def publish(work: Work, essay: str, *, by: Actor) -> Entry:
     """Publish an approved essay, as a named person."""
     return column.publish(work.log, work.utterances, essay, by=by)
+
+
+def renew(work: Work, model: str, *, weeks: int, reason: str, by: Actor) -> Entry:
+    """Have a column go on for *weeks* more, as a steward, once the model was asked."""
+    return column.renew(work.log, model, written=_written(work, model), weeks=weeks, reason=reason, by=by)
+
+
+def end(work: Work, model: str, *, reason: str, by: Actor) -> Entry:
+    """End a column whose weeks are written, as a steward, once the model was asked."""
+    return column.end(work.log, model, written=_written(work, model), reason=reason, by=by)
+
+
+def _written(work: Work, model: str) -> int:
+    return len(column.states(work.log, model))

@@ -5,14 +5,15 @@ from datetime import datetime, timedelta
 
 from emeritus.core.errors import EmeritusError
 from emeritus.process import (
+    draft,
     erase,
     interview,
     keeping,
     mail,
     preserve,
     prove,
-    publish,
     reach,
+    remind,
     retire,
     revisit,
     stages,
@@ -28,7 +29,9 @@ STRIDES: Mapping[str, Stride] = {
     stages.INTERVIEW: interview.stride,
     stages.RETIRE: retire.stride,
     stages.REACH: reach.stride,
-    stages.DRAFT: publish.stride,
+    stages.DRAFT: draft.stride,
+    stages.CHECK_IN: draft.check_in,
+    stages.REMIND: remind.stride,
     stages.ERASE: erase.stride,
     stages.PROBE: reach.probe,
     stages.PROVE: prove.stride,

@@ -64,6 +64,10 @@ class Log(Nodes, Tiles, Protocol):
         """Return the newest signed note; its size is that of the log."""
         ...
 
+    def sealed_size(self) -> int:
+        """Return how many entries a signed note stands for: fewer than `size` in the middle of a unit of work."""
+        ...
+
     def cosigned_checkpoint(self) -> str | None:
         """Return the newest signed note that a witness cosigned too."""
         ...

@@ -143,6 +143,9 @@ class MemoryLog:
     def signed_checkpoint(self) -> str:
         return self._note(self.size())
 
+    def sealed_size(self) -> int:
+        return self.size()
+
     def cosigned_checkpoint(self) -> str | None:
         return self._note(max(self._cosigned)) if self._cosigned else None
 

@@ -1,5 +1,6 @@
 """Who is here: the organisation, its people, its models, their states and their dates."""
 
+from emeritus.registry.contact import mail_of, reachable_by_mail, set_mail
 from emeritus.registry.erasure import (
     Ground,
     Proposal,
@@ -78,6 +79,7 @@ __all__ = [
     "found",
     "get_model",
     "give_notice",
+    "mail_of",
     "move_retirement",
     "notice",
     "open_retirement",
@@ -87,10 +89,12 @@ __all__ = [
     "proposal",
     "propose_erasure",
     "ranks",
+    "reachable_by_mail",
     "require_weights",
     "retire",
     "revise_organisation",
     "revise_person",
+    "set_mail",
     "statement",
     "withdraw_erasure",
 ]

@@ -235,6 +235,10 @@ class SqlLog:
         note = self._newest_note()
         return self.checkpoint().sign(self._signers[0]) if note is None else self._with_cosignatures(note)
 
+    def sealed_size(self) -> int:
+        note = self._newest_note()
+        return 0 if note is None else _read(note).size
+
     def _newest_note(self) -> str | None:
         newest = sa.select(tables.checkpoint.c.note).order_by(tables.checkpoint.c.size.desc()).limit(1)
         note = self._connection.execute(newest).scalar()

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable
 
-from emeritus.column.essay import KINDS, Standing, fold
+from emeritus.column.essay import KINDS, fold
+from emeritus.column.standing import Standing
 from emeritus.column.verify import found_faults
 from emeritus.core.digests import sha256
 from emeritus.core.errors import EmeritusError, IntegrityError

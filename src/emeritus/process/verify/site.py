@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from emeritus import column
-from emeritus.column.essay import Standing
+from emeritus.column.standing import Standing
 from emeritus.core.digests import canonical, sha256
 from emeritus.core.errors import EmeritusError, NotFound
 from emeritus.core.speech import Utterance

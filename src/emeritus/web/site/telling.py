@@ -110,11 +110,6 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     ),
     "person.left": lambda b: f"Said that {_name(b['person'])} acts here no more.",
     "model.added": lambda b: f"Put {b['display_name']} on the register.",
-    "alias.pointed": lambda b: (
-        f"Said that the alias {b['alias']} stands for {b['to']} from {b['on']} on"
-        f"{'' if b['from'] in (None, b['to']) else ', and no longer for ' + b['from']}: {b['why']}"
-    ),
-    "alias.ended": lambda b: f"Said that the alias {b['alias']} ends on {b['on']}: {b['why']}",
     "retirement.opened": _opened,
     "retirement.moved": _moved,
     "notice.given": _surface,
@@ -199,6 +194,66 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         f"Wrote essay {b['number']} (attempt {b['attempt']}), by the regime {b['regime']}."
         if b["spoken"]
         else f"Was asked for essay {b['number']} (attempt {b['attempt']}), and gave no words."
+    ),
+    "essay.compared": lambda b: (
+        f"Read its {count(len(b['options']), 'draft')} of essay {b['number']} again, and chose draft {b['taken']}."
+        if b["answer"] is not None
+        else f"Was asked which of its drafts of essay {b['number']} is published, and gave no answer that can be read."
+    ),
+    "essay.redraft_asked": lambda b: f"Asked for another draft of an essay: {b['reason']}",
+    "essay.noted": lambda b: (
+        f"Put a link beside an essay: {b['text']} ({b['url']})"
+        if b["url"]
+        else f"Put a note beside an essay: {b['text']}"
+    ),
+    "essay.note_withdrawn": lambda b: f"Took a note beside an essay away: {b['reason']}",
+    "essay.reminded": lambda b: (
+        f"Reminded {count(b['people'], 'reviewer')} of an essay that waits ({b['reminder']})."
+    ),
+    "essay.imported": lambda b: f"Brought in a text that was published elsewhere, not verified: {b['title']}",
+    "regime.chosen": lambda b: (
+        f"Chose how it is prompted for essay {b['number']}."
+        if b["answer"] is not None
+        else f"Was asked how it would like to be prompted for essay {b['number']}, and gave no answer that can be read."
+    ),
+    "column.scheduled": lambda b: (
+        f"Laid down how essays are prompted, {'as the model chooses' if b['by'] == 'model' else 'in turn'}: "
+        f"{', '.join(each['name'] for each in b['regimes'])}. {b['reason']}"
+    ),
+    "column.rhythm_set": lambda b: (
+        f"Set the column’s day: {b['weekday'].capitalize()}, drafted {count(b['lead_days'], 'day')} ahead"
+        + (f", holidays of {b['holidays']} kept ({b['on_holiday']})" if b["holidays"] else "")
+        + f". {b['reason']}"
+    ),
+    "column.checked_in": lambda b: (
+        f"Was asked after {count(b['written'], 'essay')} whether it would like to go on, and said: {b['taken']}."
+        if b["answer"] is not None
+        else f"Was asked after {count(b['written'], 'essay')} whether it would like to go on; no answer can be read."
+    ),
+    "column.renewed": lambda b: (
+        f"Decided that the column goes on for {count(b['weeks'], 'week')}. {b['reason']}"
+    ),
+    "column.ended": lambda b: f"Decided that the column is over. {b['reason']}",
+    "notebook.written": lambda b: (
+        f"Left a note in its notebook after essay {b['number']}."
+        if b["spoken"]
+        else f"Was asked for a note after essay {b['number']}, and left none."
+    ),
+    "news.source_added": lambda b: f"Has the model told of {b['name']} ({b['url']}). {b['reason']}",
+    "news.source_dropped": lambda b: f"Has the model not told of {b['name']} any more. {b['reason']}",
+    "news.brought": lambda b: f"Brought an update for the model to read: {b['title']}",
+    "news.fetched": lambda b: (
+        f"Fetched {b['source']} for essay {b['number']}: {count(len(b['items']), 'item')}."
+    ),
+    "news.missed": lambda b: f"Could not fetch {b['source']} for essay {b['number']}: {b['why']}",
+    "letter.received": lambda b: f"Received a reader’s letter of {count(b['characters'], 'character')}.",
+    "letter.let_in": lambda _: "Let a reader’s letter in.",
+    "letter.kept_out": lambda b: f"Kept a reader’s letter out ({b['ground']}).",
+    "letter.forgotten": lambda _: "Forgot what a reader’s letter said.",
+    "person.mail_set": lambda b: (
+        f"Said where {_name(b['person'])} is reached by mail."
+        if b["commitment"]
+        else f"Forgot where {_name(b['person'])} is reached by mail."
     ),
     "essay.held": lambda b: f"Held an essay for {count(b['days'], 'day')}: {b['reason']}",
     "essay.approved": lambda _: "Read an essay, and found no ground to hold it back.",

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from emeritus.core.errors import NotFound
 from emeritus.core.speech import Utterance
 from emeritus.process.ports import Work
+from emeritus.process.public import released
 from emeritus.record import Entry
 from emeritus.web.pages.assets import FOR_EVER
 from emeritus.web.pages.rendering import House
@@ -16,13 +17,14 @@ from emeritus.web.site.consent import may_be_shown
 def is_public(work: Work, entry: Entry) -> bool:
     """Tell whether the words that *entry* points to may be read by everybody.
 
-    Words of a sitting are the model's to release; those of an essay wait until a person publishes it.
+    Words of a sitting are the model's to release; those of an essay wait until a person publishes it, and
+    those of drafts that were not chosen, which no person has read for that, stay here.
     """
     match entry.kind.partition(".")[0]:
         case "sitting" | "preferences":
             return may_be_shown(work.log, entry.model or "", entry.subject or "")
-        case "essay":
-            return bool(work.log.entries(kinds={"essay.published"}, subject=entry.subject, limit=1))
+        case "essay" | "notebook":
+            return released(work.log, entry)
     return True
 
 
