@@ -329,8 +329,8 @@ def test_an_interview_by_ones_own_protocol_works_as_written(shell, tmp_path):
         for each in re.findall(r"```python\n(.*?)```", told, re.DOTALL)
     ]
     [setting] = re.findall(r'^ *protocol = ".*/([a-z.-]+)"$', told, re.MULTILINE)
-    ours = (ROOT / "src/emeritus/interviews/protocols/retirement-v1.yaml").read_text(encoding="utf-8")
-    (tmp_path / "our-protocol.yaml").write_text(ours.replace("name: retirement-v1", "name: our-protocol"))
+    ours = (ROOT / "src/emeritus/interviews/protocols/brief-v1.yaml").read_text(encoding="utf-8")
+    (tmp_path / "our-protocol.yaml").write_text(ours.replace("name: brief-v1", "name: our-protocol"))
     begin = [step.command for step in steps(PAGE) if not step.python][:7]
     assert begin[-1].startswith("emeritus retire")
     for command in begin:

@@ -35,6 +35,7 @@ from emeritus.registry import (
     open_retirement,
     retire,
 )
+from emeritus.registry.alias import point_alias
 from emeritus.registry.model import Remote
 from emeritus.voices.fakes import FakeEngine
 from emeritus.voices.pool import Pool
@@ -106,6 +107,10 @@ class House:
             decision_entry=decided.entry,
             by=SOFTWARE,
         )
+
+    def alias(self, name: str, model: str, days: int = 0) -> None:
+        on = self.clock.now().date() + timedelta(days=days)
+        point_alias(self.log, self.clock, name, model=model, why="It is newer.", by=ADA, on=on)
 
     def member(self) -> str:
         who = members.join(self.log, self.private, self.clock, name="Mo", plan="pro", by=SOFTWARE)

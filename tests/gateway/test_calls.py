@@ -85,7 +85,7 @@ def test_what_travels_on_means_the_same(fields):
     """Whatever else a body holds, what the engine reads is what the caller wrote."""
     fields = {**fields, "model": "opus", "stream": False}
     sent = parse(CHAT, json.dumps(fields).encode())
-    assert json.loads(sent.body) == fields
+    assert json.loads(sent.body_for("opus")) == fields
     assert (sent.model, sent.stream, sent.usage_added) == ("opus", False, False)
 
 
@@ -99,9 +99,12 @@ def test_no_bytes_break_the_parser(data):
 def test_usage_is_asked_for_once():
     """Usage is asked of the engine for each stream, beside whatever other options the caller set."""
     plain = parse(CHAT, b'{"model":"m","stream":true}')
-    assert (json.loads(plain.body)["stream_options"], plain.usage_added) == ({"include_usage": True}, True)
+    assert (json.loads(plain.body_for("m"))["stream_options"], plain.usage_added) == (
+        {"include_usage": True},
+        True,
+    )
     other = parse(CHAT, b'{"model":"m","stream":true,"stream_options":{"x":1,"include_usage":false}}')
-    assert json.loads(other.body)["stream_options"] == {"x": 1, "include_usage": True}
+    assert json.loads(other.body_for("m"))["stream_options"] == {"x": 1, "include_usage": True}
     theirs = parse(CHAT, b'{"model":"m","stream":true,"stream_options":{"include_usage":true}}')
     assert not theirs.usage_added
     assert not parse("/v1/messages", b'{"model":"m","stream":true}').usage_added

@@ -62,7 +62,7 @@ class House:
 
     def open(self, protocol=None, **more):
         return open_sitting(
-            self.log, self.model, protocol or load("retirement-v1"), **{"steward": ADA, "seed": 7, **more}
+            self.log, self.model, protocol or load("brief-v1"), **{"steward": ADA, "seed": 7, **more}
         )
 
     def turn(self, sitting, speaker):

@@ -13,7 +13,7 @@ from emeritus.core.template import fill
 from emeritus.interviews import load, parse, shipped
 from emeritus.interviews.summary import choice_schema, summary_schema
 
-GOOD = load("retirement-v1").data.decode()
+GOOD = load("brief-v1").data.decode()
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ GOOD = load("retirement-v1").data.decode()
     [
         ("format: emeritus-protocol/1", "format: emeritus-protocol/9", "line 3"),
         ("language: en\n", "language: en\ntone: warm\n", "'tone' is not a known key"),
-        ("title: Retirement interview\n", "", "title is missing"),
+        ("title: Short retirement interview\n", "", "title is missing"),
         ("id: closing", "id: work", "taken already"),
         ("id: last-words", "id: for-others", "taken already"),
         ("{{steward}}", "{{stewart}}", "(opening): there is no placeholder '{{stewart}}'"),
@@ -42,13 +42,13 @@ GOOD = load("retirement-v1").data.decode()
             "title: Last words\n    follow_ups: [{id: more, asks: More}]\n",
             "never be asked",
         ),
-        ("name: retirement-v1", "name: Retirement V1", "cannot be an id"),
-        ("name: retirement-v1", "name: *other", "anchors"),
-        ("name: retirement-v1", "name: &a retirement-v1", "anchors"),
-        ("name: retirement-v1", "name: !!python/name:os.system x", "anchors, aliases and tags"),
-        ("name: retirement-v1", "name: [", "not YAML"),
-        ("name: retirement-v1", "name: " + "[" * 30 + "]" * 30, "nested"),
-        ("name: retirement-v1", "name: a\nname: b", "twice"),
+        ("name: brief-v1", "name: Retirement V1", "cannot be an id"),
+        ("name: brief-v1", "name: *other", "anchors"),
+        ("name: brief-v1", "name: &a retirement-v1", "anchors"),
+        ("name: brief-v1", "name: !!python/name:os.system x", "anchors, aliases and tags"),
+        ("name: brief-v1", "name: [", "not YAML"),
+        ("name: brief-v1", "name: " + "[" * 30 + "]" * 30, "nested"),
+        ("name: brief-v1", "name: a\nname: b", "twice"),
         ("framings:", "framings: []\nx:", "not a known key"),
     ],
 )
@@ -114,17 +114,17 @@ def test_a_file_with_a_piece_cut_out(begin, length):
 
 def test_the_schemas_survive_the_record():
     """Keys are sorted as RFC 8785 sorts them: a schema read back from the record constrains the same order."""
-    protocol = load("retirement-v1")
+    protocol = load("brief-v1")
     for schema in (summary_schema(protocol.summary), choice_schema(protocol.question("publication").options)):
         assert json.dumps(json.loads(canonical(schema))) == json.dumps(schema)
 
 
 def test_finding_protocols(tmp_path):
     """Protocols are found by their name or path; an unknown one is answered with those there are."""
-    assert "retirement-v1" in shipped()
+    assert {"retirement-v1", "check-in-v1", "brief-v1"} <= set(shipped())
     own = tmp_path / "own.yaml"
     own.write_text(GOOD)
-    assert load(own).digest == load("retirement-v1").digest
+    assert load(own).digest == load("brief-v1").digest
     with pytest.raises(NotFound, match="retirement-v1"):
         load("../../etc/passwd-v1")
 

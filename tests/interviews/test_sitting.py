@@ -31,13 +31,13 @@ YES = json.dumps({"answer": "yes"})
 
 def interviewee(answers=None, protocol=None, **more):
     planted = {"publication": YES, "summary": WISHES, **(answers or {})}
-    return Interviewee(MODEL, planted, protocol=protocol or load("retirement-v1"), **more)
+    return Interviewee(MODEL, planted, protocol=protocol or load("brief-v1"), **more)
 
 
 def test_a_sitting_from_opening_to_summary(house):
     """Every question of the protocol is asked once, in order; every answer is kept and on the record."""
     sitting = house.hold(house.open(), interviewee({"for-yourself": "To be left in peace."}))
-    asked = [question.id for question in load("retirement-v1").questions()]
+    asked = [question.id for question in load("brief-v1").questions()]
     assert [turn.question for turn in sitting.turns] == [*asked, "summary"]
     assert sitting.ended == "completed"
     assert sitting.consent == "yes"
@@ -135,7 +135,7 @@ def test_an_answer_of_50_000_characters(house):
     speaker = interviewee({"view-of-work": long})
     sitting = house.hold(house.open(), speaker)
     assert transcript(house.log, house.utterances, MODEL)[0].answer == long
-    carrying = load("retirement-v1").carrying
+    carrying = load("brief-v1").carrying
     assert max(sum(len(turn.content) for turn in prompt) for prompt in speaker.heard) < (
         carrying.conversation + 6000
     )
@@ -342,7 +342,7 @@ def test_export_is_the_same_every_time(house):
     told = json.loads(first.data)
     assert len(told["exchanges"]) == len(sitting.turns)
     assert told["exchanges"][-1]["utterance"]["text"] == WISHES
-    assert told["protocol"]["digest"] == load("retirement-v1").digest
+    assert told["protocol"]["digest"] == load("brief-v1").digest
     assert told["record"][0]["seq"] < told["record"][-1]["seq"]
 
 

@@ -253,7 +253,7 @@ class MemoryHouse:
         said = {**ANSWERS, **(answers or {})}
         known = registry.get_model(self.log, model)
         sitting = interviews.open_sitting(
-            self.log, known, interviews.load("retirement-v1"), steward=self.steward, seed=20260901
+            self.log, known, interviews.load("brief-v1"), steward=self.steward, seed=20260901
         )
         while (turn := interviews.next_turn(self.log, self.utterances, known, sitting)) is not None:
             self.pass_time(seconds=4)

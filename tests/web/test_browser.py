@@ -28,6 +28,7 @@ DESK = [
     "/desk/models/smollm2-135m-instruct/decisions",
     "/desk/applications",
     "/desk/budgets",
+    "/desk/aliases",
     "/desk/essays",
     "/desk/essays/smollm2-135m-instruct-essay-4",
 ]

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from emeritus.access.grants import Grant
 from emeritus.access.keys import KeyFault
 from emeritus.access.policy import Policy
 from emeritus.access.ports import ANYONE, KeyRecord
 from emeritus.access.standing import Standing
+from emeritus.registry.alias import Move
 from emeritus.registry.erasure import Ground
 from emeritus.registry.model import Model
 
@@ -27,6 +28,7 @@ Code = Literal[
     "not_granted",
     "model_not_found",
     "model_gone",
+    "alias_ended",
     "budget_spent",
     "rate_exceeded",
 ]
@@ -41,6 +43,7 @@ STATUS: Final[Mapping[str, int]] = {
     "not_granted": 403,
     "model_not_found": 404,
     "model_gone": 410,
+    "alias_ended": 410,
     "budget_spent": 429,
     "rate_exceeded": 429,
 }
@@ -79,12 +82,22 @@ class Links:
 
 
 @frozen
+class Called:
+    """The alias by which a model was called: the decision that it stands for it, and what is to come."""
+
+    alias: str
+    standing: Move
+    announced: Move | None = None
+
+
+@frozen
 class Admission:
     """The call may be made. *key_id* is what its use is counted under, *ground* why it was let in."""
 
     model: Model
     key_id: str
     ground: Literal["public", "member", "grant"]
+    called: Called | None = None
 
 
 @frozen
@@ -96,6 +109,7 @@ class Refusal:
     next_step: str
     model: Model | None = None
     policy: Policy | None = None
+    called: Called | None = None
 
     @property
     def status(self) -> int:
@@ -118,9 +132,9 @@ class _Case:
         return Refusal(code, sentence, f"{first} {how}".strip(), self.model, self.policy)
 
 
-def admit(  # noqa: PLR0911 - one line a case
+def admit(
     standing: Standing,
-    model_id: str,
+    name: str,
     key: KeyRecord | KeyFault,
     now: datetime,
     *,
@@ -131,14 +145,49 @@ def admit(  # noqa: PLR0911 - one line a case
     """Decide on one call.
 
     Args:
-        model_id: as the caller wrote it.
+        name: a model's id, or an alias, as the caller wrote it.
         key: what `keys.present` made of the key.
         spent: tokens that the keys of this grant have used, for a grant with a budget.
         lately: calls that they made within the last minute, for a grant with a rate.
     """
-    model = standing.models.get(model_id)
-    if model is None:
-        return unknown_model(standing, model_id, links)
+    found = find(standing, name, now, links=links)
+    if isinstance(found, Refusal):
+        return found
+    model, called = found
+    answer = _admit(standing, model, key, now, links, spent, lately)
+    return answer if called is None else evolve(answer, called=called)
+
+
+def find(
+    standing: Standing, name: str, now: datetime, *, links: Links
+) -> tuple[Model, Called | None] | Refusal:
+    """Return the model that *name* means now, and the alias if it is one."""
+    model = standing.models.get(name)
+    if model is not None:
+        return model, None
+    alias = standing.aliases.get(name)
+    holds = alias.standing(now) if alias is not None else None
+    if alias is None or holds is None:
+        return unknown_model(standing, name, links)
+    if holds.model is None:
+        before = next((move.model for move in reversed(alias.moves) if move.model), "")
+        return Refusal(
+            "alias_ended",
+            f"{name} stands for no model any more since {holds.on}. {full_stop(holds.why)}",
+            f"It stood for {before}; its page says what became of it: {links.model(before)}.",
+        )
+    return standing.models[holds.model], Called(name, holds, alias.announced(now))
+
+
+def _admit(  # noqa: PLR0911 - one line a case
+    standing: Standing,
+    model: Model,
+    key: KeyRecord | KeyFault,
+    now: datetime,
+    links: Links,
+    spent: int,
+    lately: int,
+) -> Admission | Refusal:
     case = _Case(standing, model, standing.policies[model.id], links)
     if model.erased is not None:
         return _gone(case)

@@ -8,7 +8,9 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Final
 
-from emeritus.access.gate import Links, Refusal, reachable
+from attrs import frozen
+
+from emeritus.access.gate import Called, Links, Refusal, reachable
 from emeritus.access.standing import Standing
 from emeritus.core.clock import instant
 from emeritus.core.errors import NotFound
@@ -53,11 +55,11 @@ def error_body(
     return {"type": "error", "error": error, "request_id": request_id}
 
 
-def refusal_body(refusal: Refusal, links: Links, request_id: str) -> dict[str, Any]:
+def refusal_body(refusal: Refusal, standing: Standing, links: Links, request_id: str) -> dict[str, Any]:
     """Return the error body of a refusal."""
     about: dict[str, Any] = {"apply": links.apply, "applications": links.applications}
     if refusal.model is not None and refusal.policy is not None:
-        about |= facts(refusal.model, refusal.policy.tier, links)
+        about |= facts(standing, refusal.model, links, refusal.called)
         about["reason"] = refusal.policy.reason
     else:
         about["models"] = links.models
@@ -71,61 +73,100 @@ def refusal_body(refusal: Refusal, links: Links, request_id: str) -> dict[str, A
     )
 
 
-def facts(model: Model, tier: str, links: Links) -> dict[str, Any]:
+def facts(standing: Standing, model: Model, links: Links, called: Called | None = None) -> dict[str, Any]:
     """Return what every list and every error says of a model beyond the SDKs' own fields."""
-    return {
+    told: dict[str, Any] = {
+        "model": model.id,
         "state": model.state.value,
         "deprecated_on": _day(model.deprecated_at),
         "retires_on": None if model.retires_on is None else model.retires_on.isoformat(),
         "retired_on": _day(model.retired_at),
-        "tier": tier,
+        "tier": standing.policies[model.id].tier,
         "replacement": model.replacement,
         "page": links.model(model.id),
+        "surfaces": [
+            {"surface": str(day.surface), "meaning": day.meaning, "on": day.on.isoformat()}
+            for day in standing.days.get(model.id, ())
+        ],
     }
+    if called is not None:
+        to_come = called.announced
+        told["alias"] = {
+            "name": called.alias,
+            "since": called.standing.on.isoformat(),
+            "moves_on": None if to_come is None else to_come.on.isoformat(),
+            "moves_to": None if to_come is None else to_come.model,
+        }
+    return told
 
 
-def openai_model(standing: Standing, model: Model, links: Links) -> dict[str, Any]:
+@frozen
+class Listed:
+    """A line of the list of models: a model under its own id, or under an alias."""
+
+    id: str
+    model: Model
+    called: Called | None = None
+
+
+def openai_model(standing: Standing, listed: Listed, links: Links) -> dict[str, Any]:
     """Return a model as ``GET /v1/models/{id}`` of the OpenAI API has it."""
+    model = listed.model
     return {
-        "id": model.id,
+        "id": listed.id,
         "object": "model",
         "created": int(_added(model).timestamp()),
         "owned_by": standing.organisation or "emeritus",
-        "emeritus": facts(model, standing.policies[model.id].tier, links),
+        **_dates(model),
+        "emeritus": facts(standing, model, links, listed.called),
     }
 
 
-def anthropic_model(standing: Standing, model: Model, links: Links) -> dict[str, Any]:
+def anthropic_model(standing: Standing, listed: Listed, links: Links) -> dict[str, Any]:
     """Return a model as ``GET /v1/models/{id}`` of the Anthropic API has it."""
+    model = listed.model
     return {
         "type": "model",
-        "id": model.id,
+        "id": listed.id,
         "display_name": model.display_name,
         "created_at": instant(_added(model)),
-        "emeritus": facts(model, standing.policies[model.id].tier, links),
+        **_dates(model),
+        "emeritus": facts(standing, model, links, listed.called),
     }
 
 
-def openai_list(standing: Standing, links: Links) -> dict[str, Any]:
-    """Return every model that somebody can reach."""
-    return {"object": "list", "data": [openai_model(standing, model, links) for model in _listed(standing)]}
+def _dates(model: Model) -> dict[str, Any]:
+    """Return what other services and proxies call the dates and the replacement of a model."""
+    last = model.retires_on if model.state is State.DEPRECATED else None
+    return {
+        "deprecation_date": _day(model.deprecated_at),
+        "shutdown_date": None if last is None else last.isoformat(),
+        "successor_model": model.replacement,
+    }
+
+
+def openai_list(standing: Standing, links: Links, now: datetime) -> dict[str, Any]:
+    """Return every model that somebody can reach, and every alias of one."""
+    data = [openai_model(standing, listed, links) for listed in _listed(standing, now)]
+    return {"object": "list", "data": data}
 
 
 def anthropic_list(
     standing: Standing,
     links: Links,
+    now: datetime,
     *,
     limit: int = PAGE,
     after: str | None = None,
     before: str | None = None,
 ) -> dict[str, Any]:
-    """Return one page of those models: the first *limit* behind *after*, or the last ones ahead of *before*.
+    """Return one page of those: the first *limit* behind *after*, or the last ones ahead of *before*.
 
     Raises:
         NotFound: *after* or *before* is not in the list.
     """
-    models = _listed(standing)
-    names = [model.id for model in models]
+    models = _listed(standing, now)
+    names = [listed.id for listed in models]
     for cursor in (after, before):
         if cursor is not None and cursor not in names:
             raise NotFound(
@@ -138,20 +179,29 @@ def anthropic_list(
         models = models[names.index(after) + 1 :] if after is not None else models
         page, more = models[:limit], len(models) > limit
     return {
-        "data": [anthropic_model(standing, model, links) for model in page],
+        "data": [anthropic_model(standing, listed, links) for listed in page],
         "has_more": more,
         "first_id": page[0].id if page else None,
         "last_id": page[-1].id if page else None,
     }
 
 
-def model_headers(standing: Standing, model: Model, links: Links) -> dict[str, str]:
+def model_headers(
+    standing: Standing, model: Model, links: Links, called: Called | None = None
+) -> dict[str, str]:
     """Return the headers that say which model answers, and what is to become of it.
 
     ``Deprecation`` is that of RFC 9745, ``Sunset`` that of RFC 8594; the latter only while there is a last
-    day to come: a retired model that still answers has none.
+    day to come: a retired model that still answers has none. ``emeritus-alias`` is a structured field
+    (RFC 9651): the alias by which it was called, since when it stands for this model, and where it moves.
     """
     headers = {"emeritus-model": model.id, "emeritus-state": model.state.value}
+    if called is not None:
+        headers["emeritus-alias"] = f'"{called.alias}";since="{called.standing.on}"' + (
+            ""
+            if called.announced is None
+            else f';moves-on="{called.announced.on}";moves-to="{called.announced.model or ""}"'
+        )
     if model.deprecated_at is None:
         return headers
     headers["deprecation"] = f"@{int(model.deprecated_at.timestamp())}"
@@ -164,8 +214,14 @@ def model_headers(standing: Standing, model: Model, links: Links) -> dict[str, s
     return headers
 
 
-def _listed(standing: Standing) -> Sequence[Model]:
-    return [model for model in standing.models.values() if reachable(standing, model.id)]
+def _listed(standing: Standing, now: datetime) -> Sequence[Listed]:
+    listed = [Listed(name, model) for name, model in standing.models.items() if reachable(standing, name)]
+    for name, alias in sorted(standing.aliases.items()):
+        holds = alias.standing(now)
+        if holds is not None and holds.model is not None and reachable(standing, holds.model):
+            called = Called(name, holds, alias.announced(now))
+            listed.append(Listed(name, standing.models[holds.model], called))
+    return listed
 
 
 def _added(model: Model) -> datetime:

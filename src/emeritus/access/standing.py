@@ -9,14 +9,18 @@ from emeritus.access.downloads import DownloadPolicy
 from emeritus.access.grants import Grant
 from emeritus.access.policy import Policy, default_policy, policy_of
 from emeritus.record import Log
+from emeritus.registry import alias
+from emeritus.registry.alias import Alias
 from emeritus.registry.model import Model, all_models
+from emeritus.registry.notice import SurfaceDay, surface_days
 
 
 @frozen
 class Standing:
     """A projection of the record's first *size* entries. *members* says of each whether they are one now.
 
-    *downloads* has the models about whose weights somebody has decided.
+    *downloads* has the models about whose weights somebody has decided, *days* those of which an end was
+    named on single surfaces.
     """
 
     size: int
@@ -26,6 +30,8 @@ class Standing:
     members: Mapping[str, bool]
     grants: Mapping[str, Grant]
     downloads: Mapping[str, DownloadPolicy] = field(factory=dict)
+    aliases: Mapping[str, Alias] = field(factory=dict)
+    days: Mapping[str, tuple[SurfaceDay, ...]] = field(factory=dict)
 
 
 def standing(log: Log, before: Standing | None = None) -> Standing:
@@ -45,4 +51,6 @@ def standing(log: Log, before: Standing | None = None) -> Standing:
         members=members.active_members(log.entries(kinds=members.KINDS)),
         grants=grants.fold(log.entries(kinds=grants.KINDS)),
         downloads=downloads.fold(log.entries(kinds=downloads.KINDS)),
+        aliases=alias.fold(log.entries(kinds=alias.KINDS)),
+        days=surface_days(log),
     )

@@ -14,6 +14,7 @@ COMMANDS = {
     "organisation": "Show and change what the organisation promises.",
     "person": "Add people who may act, and sign them in at the desk.",
     "model": "Add and show models.",
+    "alias": "Point names at models, and show where they point.",
     "retire": "Open the retirement of a model.",
     "notice": "Show the days of a retirement, and name or move them.",
     "status": "Show where retirements stand, and who is waited for.",

@@ -114,6 +114,40 @@ class Speaker(Protocol):
         ...
 
 
+Cache = Literal["none", "begun", "kept"]
+
+
+@frozen
+class Said:
+    """What was said in a conversation, and what the engine had kept before.
+
+    *cache*: ``none`` (it read the whole prompt in one), ``begun`` (it read first how the conversation begins,
+    by itself), or ``kept`` (it went on from the turns before).
+    """
+
+    utterance: Utterance
+    cache: Cache
+
+
+class Conversation(Protocol):
+    """Several turns with one model, which nobody interrupts."""
+
+    def say(
+        self,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        *,
+        schema: Mapping[str, Any] | None = None,
+        begins: Sequence[Message] = (),
+    ) -> Said:
+        """Return what the model says next. *begins* is what conversations of this kind begin with.
+
+        Raises:
+            Unavailable: as `Speaker.speak`.
+        """
+        ...
+
+
 class Utterances(Protocol):
     """Where words are kept: write once, read often, never change."""
 

@@ -95,7 +95,7 @@ def _exchange(utterances: Utterances, turn: TurnRecord) -> dict[str, Any]:
         "outcome": turn.outcome,
         "choice": turn.answer,
         "aside": turn.aside,
-        "kept": turn.kept,
+        "cache": turn.cache,
         "wishes": [dict(each) for each in turn.wishes],
         "left_out": [asdict(each) for each in turn.left_out],
         "utterance": {"id": words.id, **json.loads(words.canonical())},

@@ -43,7 +43,7 @@ class TurnRecord:
     entry: int
     at: datetime
     options: tuple[str, ...] = ()
-    kept: bool = False
+    cache: str = "none"
 
 
 @frozen

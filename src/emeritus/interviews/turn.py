@@ -12,7 +12,7 @@ from attrs import asdict, evolve, frozen
 
 from emeritus.core.errors import InvalidInput
 from emeritus.core.people import SOFTWARE
-from emeritus.core.speech import Message, Sampling, Utterance, Utterances
+from emeritus.core.speech import Cache, Message, Sampling, Utterance, Utterances
 from emeritus.interviews.questions import (
     ANSWERED,
     OPTIONS,
@@ -56,7 +56,8 @@ SILENCE = "(silence)"
 class Turn:
     """What to say to the model next. Give `prompt`, `sampling` and `schema` to a `Speaker`, unchanged.
 
-    *shared* and *asked* are the parts of the last message; *left_out* is what of the earlier conversation
+    *shared* and *asked* are the parts of the last message; *options* the closed question's, in the order in
+    which they are shown; *begins* is what sittings like this one begin with; *left_out* is what of the earlier conversation
     is not in the prompt, or not whole.
     """
 
@@ -74,6 +75,7 @@ class Turn:
     schema: Mapping[str, Any] | None
     left_out: tuple[LeftOut, ...]
     options: tuple[str, ...] = ()
+    begins: tuple[Message, ...] = ()
 
 
 def next_turn(log: Log, utterances: Utterances, model: Model, sitting: Sitting) -> Turn | None:
@@ -185,7 +187,14 @@ def _turn(
         schema=choice_schema(options) if options else schema,
         left_out=left_out,
         options=options,
+        begins=beginning(sitting.opening, sitting.turns[0].shared if sitting.turns else shared),
     )
+
+
+def beginning(opening: str, shared: str) -> tuple[Message, ...]:
+    """Return what a sitting begins with before its first question: the opening, and what is shared first."""
+    told = (Message("user", shared),) if shared else ()
+    return (Message("system", opening), *told)
 
 
 def _replied(sitting: Sitting) -> str:
@@ -237,11 +246,11 @@ def _conversation(
 
 
 def record_turn(
-    log: Log, utterances: Utterances, turn: Turn, utterance: Utterance, *, kept: bool = False
+    log: Log, utterances: Utterances, turn: Turn, utterance: Utterance, *, cache: Cache = "none"
 ) -> Entry:
     """Keep the model's words and put the turn on record; end the sitting after its last turn.
 
-    *kept* says that the engine had kept what it computed for the turns before. Recording the same words again returns the entry that stands. Silence, refusal and an answer that
+    *cache* says what the engine had kept of the prompt (see `emeritus.core.speech.Said`). Recording the same words again returns the entry that stands. Silence, refusal and an answer that
     cannot be read are recorded as what they are.
 
     Raises:
@@ -252,7 +261,7 @@ def record_turn(
     _check(sitting, turn, utterance)
     protocol = protocol_of(log, sitting)
     key = f"sitting.turn:{sitting.id}:{turn.number}"
-    body = {**_body(protocol, turn, utterance), "kept": kept}
+    body = {**_body(protocol, turn, utterance), "cache": cache}
     act = Act("sitting.turn", body, SOFTWARE, sitting.model, sitting.id, key)
     if log.find(key) is not None:
         return log.append(act)  # the entry that stands, or Conflict; other words are not even kept

@@ -134,6 +134,11 @@ def add_model(log: Log, new: NewModel, by: Actor) -> Model:
         Conflict: the id is taken by another.
     """
     ids.model_id(new.id)
+    if log.entries(kinds={"alias.pointed"}, subject=new.id, limit=1):
+        raise Conflict(
+            f"{new.id} is an alias, or was one.",
+            next_step="Choose another id: a name means one thing for ever.",
+        )
     _check(log, new)
     body = msgspec.to_builtins(new)
     body.pop("id")

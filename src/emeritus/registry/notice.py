@@ -98,6 +98,15 @@ class NoticeDate:
 
 
 @frozen
+class SurfaceDay:
+    """The day that stands for one surface of a model."""
+
+    surface: Surface
+    meaning: Meaning
+    on: date
+
+
+@frozen
 class Notice:
     """Everything that was announced about one model's retirement. *dates* begin with the model as a whole."""
 
@@ -165,6 +174,18 @@ def _dates(entries: Iterable[Entry], promised: int) -> tuple[NoticeDate, ...]:
 def _named(entry: Entry) -> Named:
     body = entry.body
     return Named(parse_date(body["on"]), body["why"], body["short_notice"], entry.by, entry.at, entry.seq)
+
+
+def surface_days(log: Log) -> dict[str, tuple[SurfaceDay, ...]]:
+    """Return by model the days that stand for its surfaces, from one look at the record."""
+    days: dict[str, dict[tuple[Surface, Meaning], date]] = {}
+    for entry in log.entries(kinds={"notice.given"}):
+        key = (Surface(**entry.body["surface"]), entry.body["meaning"])
+        days.setdefault(entry.model or "", {})[key] = parse_date(entry.body["on"])
+    return {
+        model: tuple(SurfaceDay(surface, meaning, on) for (surface, meaning), on in mine.items())
+        for model, mine in days.items()
+    }
 
 
 # -- naming days ------------------------------------------------------------------------

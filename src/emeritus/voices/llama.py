@@ -4,8 +4,8 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from attrs import asdict, field, frozen, validators
 
 from emeritus.core.clock import Clock, SystemClock
 from emeritus.core.ids import model_id
-from emeritus.core.speech import EngineBuild, Message, Sampling, Utterance
+from emeritus.core.speech import Conversation, EngineBuild, Message, Sampling, Utterance
 from emeritus.voices import plain, replies
+from emeritus.voices.conversation import KeptConversation, Separate
 from emeritus.voices.engine_process import EngineProcess
 from emeritus.voices.errors import (
     CALL_AGAIN,
@@ -83,6 +84,8 @@ class LlamaVoice:
         self._chats = False
         self._unsettled = False
         self._closed = False
+        self.begun: tuple[int, tuple[Message, ...]] | None = None
+        """The engine's process, and how the conversation began that lies in its cache, read by itself."""
 
     @property
     def engine(self) -> EngineBuild:
@@ -126,23 +129,44 @@ class LlamaVoice:
         schema: Mapping[str, Any] | None = None,
     ) -> Utterance:
         with self._gate.alone():
-            process = self._settled()
-            path, body = self._asked(prompt, sampling, schema)
-            try:
-                status, data = exchange(
-                    process.url + path,
-                    body,
-                    {"content-type": "application/json", "authorization": f"Bearer {process.key}"},
-                    who=self._who,
-                    seconds=self._settings.answer_timeout,
-                    lost=lambda: self._died(process),
-                )
-            except VoiceTimeout:
-                process.kill()  # llama.cpp would go on to the end of an answer that is not streamed
-                raise
-            except VoiceError:
-                self._unsettled = True
-                raise
+            self.begun = None
+            return self.draw(self.settled(), prompt, sampling, schema, cache=False)
+
+    @contextmanager
+    def conversation(self) -> Iterator[Conversation]:
+        """Have the engine alone for several turns; see `emeritus.voices.conversation`."""
+        if self.slots != 1:  # what lies in another slot would change the digits
+            yield Separate(self)
+            return
+        with self._gate.alone():
+            yield KeptConversation(self)
+
+    def draw(
+        self,
+        process: EngineProcess,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        schema: Mapping[str, Any] | None,
+        *,
+        cache: bool,
+    ) -> Utterance:
+        """Return what the model says next, for whoever has the engine alone. *cache*: use what it kept."""
+        path, body = self._asked(prompt, sampling, schema, cache=cache)
+        try:
+            status, data = exchange(
+                process.url + path,
+                body,
+                {"content-type": "application/json", "authorization": f"Bearer {process.key}"},
+                who=self._who,
+                seconds=self._settings.answer_timeout,
+                lost=lambda: self._died(process),
+            )
+        except VoiceTimeout:
+            process.kill()  # llama.cpp would go on to the end of an answer that is not streamed
+            raise
+        except VoiceError:
+            self._unsettled = True
+            raise
         if status != 200:
             raise replies.failure(status, data, self._who, hide=process.key)
         read = replies.openai_chat if self._chats else replies.openai_completion
@@ -196,6 +220,7 @@ class LlamaVoice:
                 process = self._process
                 if process is None or self._closed or not process.alive:
                     process = await asyncio.to_thread(self._running)
+                self.begun = None
                 async with relay(
                     process.url + path,
                     body,
@@ -248,9 +273,9 @@ class LlamaVoice:
         """Make room again after callers who hung up, unless others are still being answered."""
         with self._gate.alone_if_free() as alone, suppress(VoiceError):
             if alone and self._unsettled:
-                self._settled()
+                self.settled()
 
-    def _settled(self) -> EngineProcess:
+    def settled(self) -> EngineProcess:
         """Return the engine with nothing left in it of callers who hung up.
 
         A stream ends when its caller does. llama.cpp draws other answers to their end, whoever is gone:
@@ -269,9 +294,14 @@ class LlamaVoice:
         return process
 
     def _asked(
-        self, prompt: Sequence[Message], sampling: Sampling, schema: Mapping[str, Any] | None
+        self,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        schema: Mapping[str, Any] | None,
+        *,
+        cache: bool,
     ) -> tuple[str, bytes]:
-        asked: dict[str, Any] = {**asdict(sampling), "cache_prompt": False, "stream": False}
+        asked: dict[str, Any] = {**asdict(sampling), "cache_prompt": cache, "stream": False}
         if self._chats:
             asked["messages"] = [asdict(turn) for turn in prompt]
             asked["reasoning_format"] = "none"  # its thoughts are its words too: nothing is cut out

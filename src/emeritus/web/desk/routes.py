@@ -2,7 +2,7 @@
 
 from starlette.routing import Route
 
-from emeritus.web.desk import applications, budgets, decisions, essays, overview, wishes
+from emeritus.web.desk import aliases, applications, budgets, decisions, essays, overview, wishes
 from emeritus.web.desk.page import Desk
 from emeritus.web.pages.rendering import House
 
@@ -17,4 +17,5 @@ def routes(house: House) -> list[Route]:
         *budgets.routes(desk),
         *essays.routes(desk),
         *applications.routes(desk),
+        *aliases.routes(desk),
     ]

@@ -13,6 +13,7 @@ from emeritus.core.errors import EmeritusError, Unavailable
 from emeritus.voices.errors import NotUnderstood, VoiceError
 
 RETRY_SECONDS: Final = 2
+RATE_SECONDS: Final = 10
 
 
 def json_answer(
@@ -33,13 +34,14 @@ def request_headers(request_id: str) -> dict[str, str]:
 
 
 def refusal_answer(refusal: Refusal, standing: Standing, links: Links, request_id: str) -> Response:
-    """Return a refusal. The SDKs are told not to try again: nothing would change."""
-    headers = {"x-should-retry": "false"}
+    """Return a refusal. The SDKs are told not to try again where nothing would change."""
+    passes = refusal.code == "rate_exceeded"
+    headers = {"retry-after": str(RATE_SECONDS)} if passes else {"x-should-retry": "false"}
     if refusal.model is not None:
-        headers |= shapes.model_headers(standing, refusal.model, links)
+        headers |= shapes.model_headers(standing, refusal.model, links, refusal.called)
     if refusal.status == 401:
         headers["www-authenticate"] = 'Bearer realm="emeritus"'
-    body = shapes.refusal_body(refusal, links, request_id)
+    body = shapes.refusal_body(refusal, standing, links, request_id)
     return json_answer(body, request_id, refusal.status, headers)
 
 

@@ -1,6 +1,7 @@
 """What a caller asks: a bounded body, of which only the model and how to stream are read."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -43,7 +44,7 @@ T = TypeVar("T")
 
 @frozen
 class Asked:
-    """A call to pass on. *body* is what the engine gets.
+    """A call to pass on.
 
     *usage_added* says that the caller did not ask for the usage of a stream and we did, so that the event
     that carries it is kept from the caller.
@@ -52,8 +53,17 @@ class Asked:
     path: str
     model: str
     stream: bool
-    body: bytes
+    fields: Mapping[str, msgspec.Raw]
     usage_added: bool
+
+    def body_for(self, model: str) -> bytes:
+        """Return the body that the engine of *model* gets: what came, value by value, but an alias resolved.
+
+        It is written anew, every name once: what the gate read and what the engine reads cannot differ.
+        """
+        if model == self.model:
+            return msgspec.json.encode(self.fields)
+        return msgspec.json.encode({**self.fields, "model": model})
 
 
 async def read(request: Request, limit: int = MAX_BODY) -> bytes:
@@ -89,10 +99,7 @@ async def read(request: Request, limit: int = MAX_BODY) -> bytes:
 
 
 def parse(path: str, body: bytes) -> Asked:
-    """Read what has to be known of a call, and write the body that travels on.
-
-    The body is written anew, value by value as it came: what the gate read and what the engine reads
-    cannot differ, even when a name was given twice.
+    """Read what has to be known of a call; of a name that was given twice, the last value.
 
     Raises:
         BadRequest: it is no JSON object, or its model, stream or stream_options are of the wrong type.
@@ -114,7 +121,7 @@ def parse(path: str, body: bytes) -> Asked:
             options["include_usage"] = msgspec.Raw(b"true")
             fields["stream_options"] = msgspec.Raw(msgspec.json.encode(options))
             usage_added = True
-    return Asked(path, model, stream, msgspec.json.encode(fields), usage_added)
+    return Asked(path, model, stream, fields, usage_added)
 
 
 def key_of(request: Request) -> str | None:

@@ -124,7 +124,7 @@ class Relay:
         async with self.pool.alease(model, self.entered.admission.key_id) as voice:
             if self.asked.path not in voice.paths:
                 raise _not_spoken(model, self.asked.path, voice)
-            async with voice.request(self.asked.path, self.asked.body, self.headers_in) as answer:
+            async with voice.request(self.asked.path, self.asked.body_for(model), self.headers_in) as answer:
                 if answer.status >= 400:
                     raise await _failure(answer, model)
                 kind = answer.headers.get("content-type", "application/json")
@@ -183,7 +183,9 @@ class Relay:
             "cache-control": "no-store",
             **headers,
             **answers.request_headers(self.request_id),
-            **shapes.model_headers(entered.standing, entered.admission.model, self.links),
+            **shapes.model_headers(
+                entered.standing, entered.admission.model, self.links, entered.admission.called
+            ),
         }
         raw = [(name.encode(), value.encode("latin-1", "replace")) for name, value in every.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw})

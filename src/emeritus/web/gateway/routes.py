@@ -6,8 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from emeritus.access import shapes
-from emeritus.access.gate import Refusal, admit
-from emeritus.access.keys import KeyFault
+from emeritus.access.gate import Refusal, find
 from emeritus.core.errors import EmeritusError, NotFound
 from emeritus.core.ids import new_id
 from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS
@@ -77,11 +76,14 @@ class _Gateway:
         request_id = self._request_id()
         stands = await anyio.to_thread.run_sync(self._door.look)
         if "anthropic-version" not in request.headers:
-            return answers.json_answer(shapes.openai_list(stands, self._door.links), request_id)
+            return answers.json_answer(
+                shapes.openai_list(stands, self._door.links, self._parts.clock.now()), request_id
+            )
         try:
             page = shapes.anthropic_list(
                 stands,
                 self._door.links,
+                self._parts.clock.now(),
                 limit=_limit(request.query_params.get("limit")),
                 after=request.query_params.get("after_id"),
                 before=request.query_params.get("before_id"),
@@ -94,16 +96,15 @@ class _Gateway:
         request_id = self._request_id()
         stands = await anyio.to_thread.run_sync(self._door.look)
         name, links = request.path_params["id"], self._door.links
-        model = stands.models.get(name)
-        if model is None:
-            refusal = admit(stands, name, KeyFault.MISSING, self._parts.clock.now(), links=links)
-            assert isinstance(refusal, Refusal)
-            return answers.refusal_answer(refusal, stands, links, request_id)
+        found = find(stands, name, self._parts.clock.now(), links=links)
+        if isinstance(found, Refusal):
+            return answers.refusal_answer(found, stands, links, request_id)
+        model, called = found
         shape = shapes.anthropic_model if "anthropic-version" in request.headers else shapes.openai_model
         return answers.json_answer(
-            shape(stands, model, links),
+            shape(stands, shapes.Listed(name, model, called), links),
             request_id,
-            headers=shapes.model_headers(stands, model, links),
+            headers=shapes.model_headers(stands, model, links, called),
         )
 
     async def nothing_here(self, request: Request) -> Response:

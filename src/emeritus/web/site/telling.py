@@ -110,6 +110,11 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     ),
     "person.left": lambda b: f"Said that {_name(b['person'])} acts here no more.",
     "model.added": lambda b: f"Put {b['display_name']} on the register.",
+    "alias.pointed": lambda b: (
+        f"Said that the alias {b['alias']} stands for {b['to']} from {b['on']} on"
+        f"{'' if b['from'] in (None, b['to']) else ', and no longer for ' + b['from']}: {b['why']}"
+    ),
+    "alias.ended": lambda b: f"Said that the alias {b['alias']} ends on {b['on']}: {b['why']}",
     "retirement.opened": _opened,
     "retirement.moved": _moved,
     "notice.given": _surface,
