@@ -26,7 +26,7 @@ from emeritus.archive.codec import (
 )
 from emeritus.archive.codec.fields import NO_HINT
 from emeritus.archive.codec.loops import loops
-from emeritus.archive.codec.model import TOKENS, frequencies
+from emeritus.archive.codec.model import TOKENS, frequencies, steps_of
 from emeritus.archive.containers.layout import Span
 
 NUMBERS = [Scheme(Encoding.NUMBERS, (1,) * width, row) for width in (1, 2, 4, 8) for row in (0, 24)]
@@ -329,5 +329,66 @@ def test_sixteen_at_a_time_is_the_same_as_one(seed, size, lane, lanes, first):
     told, found = np.zeros(128, np.uint16), np.zeros(128, np.uint16)
     bit, upper = np.uint64(draw.integers(0, 64)), np.uint64(size)
     after = kernels._numbers_one(one, begin, upper, starts, bits, words, bit, told)
-    assert kernels._numbers_many(one, upper, starts, bits, np.uint64(first), words, bit, found) == after
+    assert (
+        kernels._numbers_many(one, upper, starts, bits, np.uint64(first), False, words, bit, found) == after
+    )
     assert (told == found).all()
+
+
+@given(st.integers(0, 2**32), st.integers(1, 200), st.sampled_from([1, 2, 4]), st.floats(0, 1))
+def test_raw_bits_drawn_sixteen_at_a_time_are_the_same(seed, size, width, far):
+    """The numbers of a difference's partition, from few raw bits to more than fit into one word."""
+    pytest.importorskip("numba")
+    from emeritus.archive.codec import kernels, wide
+
+    if not wide.IS_HERE:
+        pytest.skip("this processor cannot")
+    chance = np.random.default_rng(seed)
+    bits = np.zeros(TOKENS, np.uint8)
+    bits[: steps_of(width).size] = steps_of(width)
+    starts = np.cumsum(1 << bits.astype(np.uint64), dtype=np.uint64) - (1 << bits.astype(np.uint64))
+    last = np.where(chance.random(200) < far, steps_of(width).size, 16)
+    tokens = chance.integers(0, last).astype(np.uint16)
+    words, bit = np.frombuffer(chance.bytes(2048), np.uint8), np.uint64(chance.integers(0, 64))
+    told, found = np.zeros(200, f"u{width}"), np.zeros(200, f"u{width}")
+    begin, upper, first = np.uint64(0), np.uint64(size), np.uint64(16)
+    after = kernels._numbers_one(tokens, begin, upper, starts, bits, words, bit, told)
+    assert kernels._numbers_many(tokens, upper, starts, bits, first, True, words, bit, found) == after
+    assert (told == found).all()
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([1, 2, 4, 8]), st.sampled_from([64, 100, 384, 1500]))
+def test_whole_rows_are_the_same_with_numba_and_without(seed, width, row):
+    """Long enough for what is done many numbers at a time: rows that stay, decay, move little or much, and any bits."""
+    pytest.importorskip("numba")
+    chance = np.random.default_rng(seed)
+    kind = np.dtype(f"<u{width}")
+    base = np.frombuffer(chance.bytes(40 * row * width), kind).reshape(40, row)
+    calm = (
+        chance.normal(0, 0.02, (40, row))
+        .astype({4: "<f4", 8: "<f8"}.get(width, "<f4"))
+        .view(f"<u{max(4, width)}")
+    )
+    base = np.where(chance.random((40, 1)) < 0.7, (calm >> (8 * max(0, 4 - width))).astype(kind), base)
+    steps = chance.geometric(chance.choice([0.001, 0.05, 0.6], (40, 1)), (40, row)) * chance.choice(
+        [-1, 0, 1], (40, row)
+    )
+    decay = 30 + (base.astype(np.uint64) >> np.uint64(max(0, 8 * width - 19)) & np.uint64(7)).astype(np.int64)
+    gaps = np.where(chance.random((40, 1)) < 0.3, decay, steps) * (chance.random((40, 1)) < 0.8)
+    tune = (base.astype(np.int64) + gaps).astype(kind)
+    tune = np.where(
+        chance.random((40, row)) < 0.002,
+        np.frombuffer(chance.bytes(40 * row * width), kind).reshape(40, row),
+        tune,
+    )
+    raw, below = tune.tobytes() + b"tail"[: width - 1], base.tobytes()
+    for scheme in (
+        Scheme(Encoding.DIFFERENCE, (1,) * width, row),
+        Scheme(Encoding.NUMBERS, (1,) * width, row),
+    ):
+        with plain_loops():
+            used, payload = encode(scheme, raw, below)
+            assert decode(used, payload, len(raw), below) == raw
+        assert encode(scheme, raw, below) == (used, payload)
+        assert decode(used, payload, len(raw), below) == raw

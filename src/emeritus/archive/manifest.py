@@ -18,8 +18,8 @@ from emeritus.archive.errors import (
 from emeritus.archive.facts import MAX_DEPTH
 from emeritus.archive.names import file_name, no_twins
 from emeritus.archive.ports import Blobs, Signer, Verifier
-from emeritus.core.digests import Json, canonical, from_canonical, sha256
-from emeritus.core.errors import IntegrityError, NotFound
+from emeritus.core.digests import Json, canonical, sha256
+from emeritus.core.errors import InvalidInput, NotFound
 from emeritus.core.ids import model_id
 
 FORMAT = "emeritus-manifest"
@@ -198,8 +198,8 @@ class Manifest:
             UnsafeName: when a file name would leave the folder that it is restored into.
         """
         try:
-            raw = from_canonical(data)
-        except IntegrityError:
+            raw = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise _damaged("its bytes are not canonical JSON") from None
         if not isinstance(raw, dict) or raw.get("format") != FORMAT:
             raise _damaged("it is not a manifest")
@@ -213,9 +213,17 @@ class Manifest:
             file_name(file.name)
         no_twins(file.name for file in manifest.files)
         _check_bases(manifest)
-        if not re.fullmatch(r"[a-z0-9._-]+", manifest.model) or manifest.canonical() != data:
-            raise _damaged("it holds more than a manifest does")
+        if not re.fullmatch(r"[a-z0-9._-]+", manifest.model) or not _is_written(manifest, data):
+            raise _damaged("it holds more than a manifest does, or is not canonical JSON")
         return manifest
+
+
+def _is_written(manifest: Manifest, data: bytes) -> bool:
+    """Tell whether *data* is what `Manifest.canonical` writes."""
+    try:
+        return manifest.canonical() == data
+    except InvalidInput:
+        return False
 
 
 def _check_bases(manifest: Manifest) -> None:

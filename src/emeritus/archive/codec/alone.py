@@ -7,9 +7,10 @@ are its token. Blocks differ in how large their numbers are, and in how many low
 import numpy as np
 
 from emeritus.archive.codec.arrays import Array
+from emeritus.archive.codec.entropy import bits_of
 from emeritus.archive.codec.loops import loops
 from emeritus.archive.codec.model import TOKENS, Class, Context, Model
-from emeritus.archive.codec.plans import Plan, bits_of, block_of, contexts_of, gather, index_of
+from emeritus.archive.codec.plans import Plan, block_of, contexts_of, gather, index_of
 
 FINE = {1: 8, 2: 11, 4: 11, 8: 14}
 """How many top bits of a number of so many bytes are looked at."""

@@ -1,14 +1,27 @@
-"""The loops of `plain`, compiled: the same functions, the same bytes."""
+"""The loops of `plain`, compiled: the same functions, the same bytes.
+
+Codes, values and what is written of them are good until the thread asks for the next ones.
+"""
 
 import numpy as np
 
 from emeritus.archive.codec import kernels, plain, spelling
 from emeritus.archive.codec.arrays import Array
-from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Tables
+from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Tables, steps_of
 from emeritus.archive.codec.plain import LOW, PAD
+from emeritus.archive.codec.schemes import Undecodable
+from emeritus.archive.codec.scratch import scratch
 
 _NONE = np.zeros(0, np.uint8)
 _INVERSES = np.array([0, *(-(-(1 << 44) // often) for often in range(1, (1 << PRECISION) + 1))], np.uint64)
+
+
+def frequencies(weights: Array) -> Array:
+    """See `plain.frequencies`."""
+    rates = np.empty(weights.shape, np.int64)
+    if not kernels.share(weights, rates):
+        raise Undecodable("a context of no token, or of too many")
+    return rates
 
 
 def decode(
@@ -47,9 +60,10 @@ def decode(
                 _still(blocks), size, states, words, limit, bits, ends, out, top,
             )  # fmt: skip
     else:
+        are_centred = np.logical_or.reduceat(tables.centres != 0, tables.offsets)
         at, bit = kernels.decode_difference(
-            slots, tables.bits, tables.starts, first, tables.kinds, tables.zeros, tables.shifts, tables.masks,
-            tables.offsets, tables.contexts, tables.centres,
+            slots, tables.bits, tables.starts, first, _is_stepped(tables, out.itemsize),
+            tables.kinds, tables.zeros, tables.shifts, tables.masks, tables.offsets, tables.contexts, tables.centres.astype(out.dtype), are_centred,
             _still(blocks), size, states, words, limit, bits, ends,
             _still(base), out, top,
         )  # fmt: skip
@@ -58,14 +72,21 @@ def decode(
 
 def _direct(tables: Tables) -> np.uint64:
     """Return below which token each names one number, and that is the token itself."""
-    names = np.arange(tables.bits.size) % TOKENS
-    return np.uint64(np.where((tables.bits == 0) & (tables.starts == names), TOKENS, names).min())
+    return np.uint64(kernels.first(tables.bits, tables.starts))
+
+
+def _is_stepped(tables: Tables, width: int) -> bool:
+    """Tell whether all contexts are of the partition that a difference is written with."""
+    stepped = steps_of(width)
+    bits, rates = tables.bits.reshape(-1, TOKENS), tables.rates.reshape(-1, TOKENS)
+    is_known = (bits[:, : stepped.size] == stepped).all() and not (rates[:, stepped.size :] >> 16).any()
+    return width <= 4 and bool(is_known)
 
 
 def spell(codes: Array, index: Array, tables: Tables, lanes: int) -> tuple[Array, Array]:
     """See `plain.spell`."""
     states = np.full(lanes, LOW, np.uint32)
-    stream = np.empty(codes.size + 1, np.uint16)
+    stream = scratch("stream", codes.size + 1, np.uint16)
     at = int(spelling.spell(codes, index, tables.rates, _INVERSES, states, stream))
     return states, stream[at:]
 
@@ -75,15 +96,15 @@ def write(values: Array, codes: Array, index: Array, tables: Tables) -> Array:
     most = int(tables.bits.max())
     if most == 0:
         return _NONE
-    raw = np.empty(codes.size * most // 64 + 2, np.uint64)
+    raw = scratch("bits", codes.size * most // 64 + 2, np.uint64)
     size = int(spelling.write(values, codes, index, tables.bits, tables.starts, raw))
     return raw.view(np.uint8)[: -(-size // 8)]
 
 
 def tops(words: Array, blocks: Array, block: int, zeros: Array, fine: int) -> tuple[Array, Array, Array]:
     """See `plain.tops`."""
-    codes, values = np.empty(words.size, np.uint32), np.empty_like(words)
-    counts = np.zeros((2, zeros.size << fine), np.int64)
+    codes, values = scratch("codes", words.size, np.uint32), scratch("values", words.size, words.dtype)
+    counts = _nothing(zeros.size << fine)
     done = spelling.tops(
         _still(words),
         _still(blocks),
@@ -95,7 +116,7 @@ def tops(words: Array, blocks: Array, block: int, zeros: Array, fine: int) -> tu
         counts,
         _top(words),
     )
-    return codes[:done], values[:done], counts.sum(0)
+    return codes[:done], values[:done], _both(counts)
 
 
 def survey(words: Array, base: Array, block: int) -> Array:
@@ -140,13 +161,47 @@ def steps(
     tokens: int,
 ) -> tuple[Array, Array, Array]:
     """See `plain.steps`."""  # fmt: skip
-    codes, values = np.empty(words.size, np.uint32), np.empty_like(words)
-    counts = np.zeros((2, centres.size * tokens), np.int64)
+    codes, values = scratch("codes", words.size, np.uint32), scratch("values", words.size, words.dtype)
+    counts = _nothing(centres.size * tokens)
     done = spelling.steps(
-        _still(words), _still(base), _still(blocks), np.uint64(block), same, np.uint64(zeros), shifts, masks, offsets, centres,
-        np.uint64(tokens), _top(words), codes, values, counts,
+        _still(words), _still(base), _still(blocks), np.uint64(block), same, np.uint64(zeros), shifts, masks, offsets,
+        centres, np.logical_or.reduceat(centres != 0, offsets), np.uint64(tokens), _top(words), codes, values, counts,
     )  # fmt: skip
-    return codes[:done], values[:done], counts.sum(0)
+    return codes[:done], values[:done], _both(counts)
+
+
+def _nothing(size: int) -> Array:
+    """Return two rows of *size* counts."""
+    counts = scratch("counts", 2 * size, np.uint32).reshape(2, size)
+    counts.fill(0)
+    return counts
+
+
+def _both(counts: Array) -> Array:
+    both = scratch("both", counts.shape[1], np.int64)
+    spelling.add_up(counts, both)
+    return both
+
+
+def tally(counts: Array) -> tuple[Array, Array]:
+    """See `plain.tally`."""
+    often, sums = np.empty(len(counts), np.int64), np.empty(len(counts), np.int64)
+    spelling.tally(counts, often, sums)
+    return often, sums
+
+
+def together(counts: Array, groups: Array, number: int) -> Array:
+    """See `plain.together`."""
+    sums = np.zeros((number, counts.shape[1]), np.int64)
+    spelling.together(counts, groups, sums)
+    return sums
+
+
+def join_alike(sums: Array, most: int, *, ordered: bool) -> Array:
+    """See `plain.join_alike`."""
+    context = np.arange(len(sums))
+    spelling.join(sums.copy(), most, ordered, context)
+    return context
 
 
 def heights(words: Array, block: int, fine: int) -> Array:
@@ -155,6 +210,18 @@ def heights(words: Array, block: int, fine: int) -> Array:
     top = _top(words)
     spelling.heights(_still(words), np.uint64(block), top - np.uint64(fine), top, rows)
     return rows
+
+
+def part(words: Array) -> list[Array]:
+    """See `plain.part`."""
+    planes = [scratch(f"plane {at}", words.size, np.uint8) for at in range(words.itemsize)]
+    if words.itemsize == 2:
+        spelling.part_two(_still(words), *planes)
+    elif words.itemsize == 4:
+        spelling.part_four(_still(words), *planes)
+    else:
+        return plain.part(words)
+    return planes
 
 
 def join(planes: list[Array], out: Array) -> None:

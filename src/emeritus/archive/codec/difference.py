@@ -9,9 +9,10 @@ number by steps that follow from its mantissa: in such blocks the mantissa says 
 import numpy as np
 
 from emeritus.archive.codec.arrays import Array
+from emeritus.archive.codec.entropy import bits_of
 from emeritus.archive.codec.loops import loops
-from emeritus.archive.codec.model import Class, Model
-from emeritus.archive.codec.plans import Plan, bits_of, block_of, contexts_of, gather, index_of
+from emeritus.archive.codec.model import Class, Model, steps_of
+from emeritus.archive.codec.plans import Plan, block_of, contexts_of, gather, index_of
 
 EXPONENTS = {1: (3, 4), 2: (7, 8), 4: (23, 8), 8: (52, 11)}
 """Where the exponent of a number of so many bytes stands, and how many bits it has."""
@@ -21,11 +22,6 @@ _DECAY_BITS = 10
 _ZEROS = 4  # fewer zero bits are not worth leaving out
 _FAR = 2**31 - 1
 _CALM = 0.64  # variance of the gaps' bit lengths below which they are no updates
-
-
-def tokens_of(width: int) -> Array:
-    """Return the raw bits of the tokens: 16 numbers, then four intervals to each power of two."""
-    return np.array([0] * 16 + [power - 2 for power in range(4, 8 * width) for _ in range(4)], np.uint8)
 
 
 def plan(words: Array, base: Array, row: int) -> Plan:
@@ -44,7 +40,7 @@ def plan(words: Array, base: Array, row: int) -> Plan:
         moved, often = loops().drift(words, base, blocks, block, int(kind), at - _DECAY_BITS, _DECAY_BITS)
         centres[kind] = np.rint(np.clip(moved / np.maximum(often, 1), -_FAR, _FAR)).astype(np.int64)
     offsets = np.cumsum(1 << sizes) - (1 << sizes)
-    partition = tokens_of(width)
+    partition = steps_of(width)
     codes, values, counts = loops().steps(
         words, base, blocks, block, kinds == _SAME, zeros, shifts, (1 << sizes) - 1, offsets,
         np.concatenate(centres), partition.size,

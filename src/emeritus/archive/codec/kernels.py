@@ -13,7 +13,7 @@ from emeritus.archive.codec.jit import compiled, load, load16
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS
 from emeritus.archive.codec.plain import LOW
 
-CHUNK = 128
+CHUNK = 512
 FAILED = np.uint64(2**64 - 1)
 _U8, _U16, _U32, _U64, _I64 = np.uint8, np.uint16, np.uint32, np.uint64, np.int64
 _P = np.uint32(PRECISION)
@@ -23,7 +23,10 @@ _CODED = np.uint8(CODED)
 _ROW = np.uint64(TOKENS.bit_length() - 1)
 _TABLE = np.uint64(PRECISION)
 _NONE, _ONE, _ALL = np.uint64(0), np.uint64(1), ~np.uint64(0)
-_WIDE = np.uint64(wide.WIDTH)
+_WIDE, _MANY = np.uint64(wide.WIDTH), np.uint64(wide.MANY)
+_BYTE = np.uint64(255)
+_NOT_DRAWN = np.uint64(wide.NOT_DRAWN)
+_OFTEN = np.uint64(16)  # of so many numbers that have raw bits in `MANY` it is quicker to draw those of all
 
 
 @compiled
@@ -35,6 +38,42 @@ def _take(raw, bit, size):
         found |= (_U64(raw[at + _U64(8)]) << _U64(8)) << (_U64(56) - shift)
         return found & (_ALL >> (_U64(64) - size))
     return found & ~(_ALL << size)
+
+
+@compiled
+def share(weights, rates):
+    """Turn weights into frequencies; False when a context has no token, or too many."""
+    for context in range(_U64(weights.shape[0])):
+        total = _NONE
+        for token in range(_U64(weights.shape[1])):
+            byte = _U64(weights[context, token])
+            total += ((_U64(16) + (byte & _U64(15))) << (byte >> _U64(4))) if byte else _NONE
+        if total == _NONE:
+            return False
+        left, most = _I64(1 << PRECISION), _NONE
+        for token in range(_U64(weights.shape[1])):
+            byte = _U64(weights[context, token])
+            weight = ((_U64(16) + (byte & _U64(15))) << (byte >> _U64(4))) if byte else _NONE
+            rate = _I64(max((weight << _TABLE) // total, _U64(byte != 0)))
+            rates[context, token] = rate
+            left -= rate
+            if rate > rates[context, most]:
+                most = token
+        rates[context, most] += left
+        if rates[context, most] < 1:
+            return False
+    return True
+
+
+@compiled
+def first(bits, starts):
+    """Return below which token each names one number, and that is the token itself."""
+    least = _U64(TOKENS)
+    for at in range(_U64(bits.size)):
+        token = at & _U64(TOKENS - 1)
+        if token < least and (bits[at] or starts[at] != token):
+            least = token
+    return least
 
 
 @compiled
@@ -105,10 +144,17 @@ def _numbers_one(tokens, i, size, starts, bits, raw, bit, values):
 
 
 @compiled
-def _numbers_many(tokens, size, starts, bits, first, raw, bit, values):
+def _numbers_many(tokens, size, starts, bits, first, is_stepped, raw, bit, values):
     i = _NONE
-    while i + _WIDE <= size:
+    while i + _MANY <= size:
         left = wide.direct(tokens, i, first, values)
+        if is_stepped and wide.count(left) > _OFTEN:
+            for at in range(i, i + _MANY, _WIDE):
+                drawn = wide.draw(tokens, at, raw, bit, values)
+                if drawn == _NOT_DRAWN:
+                    drawn = _numbers_one(tokens, at, at + _WIDE, starts, bits, raw, bit, values)
+                bit = drawn
+            left = _NONE
         while left != _NONE:
             at = i + wide.lowest(left)
             token = _U64(tokens[at])
@@ -116,18 +162,18 @@ def _numbers_many(tokens, size, starts, bits, first, raw, bit, values):
             values[at] = starts[token] + _take(raw, bit, more)
             bit += more
             left &= left - _ONE
-        i += _WIDE
+        i += _MANY
     return _numbers_one(tokens, i, size, starts, bits, raw, bit, values)
 
 
 @compiled
-def _numbers(tokens, size, starts, bits, first, raw, bit, values):
+def _numbers(tokens, size, starts, bits, first, is_stepped, raw, bit, values):
     """Find the number that each token and its raw bits make; return where the raw bits go on.
 
-    *first*: tokens below it are the number that they name.
+    *first*: tokens below it are the number that they name. *is_stepped*: their intervals are those of `draw`.
     """
     if wide.IS_HERE and first:
-        return _numbers_many(tokens, size, starts, bits, first, raw, bit, values)
+        return _numbers_many(tokens, size, starts, bits, first, is_stepped, raw, bit, values)
     return _numbers_one(tokens, _NONE, size, starts, bits, raw, bit, values)
 
 
@@ -169,7 +215,7 @@ def decode_alone(
             if at > limit or bit > ends:
                 return FAILED, FAILED
             at = _tokens(slots, chosen, size, states, lane, words, at, tokens)
-            bit = _numbers(tokens, size, starts, bits, first, raw, bit, values)
+            bit = _numbers(tokens, size, starts, bits, first, False, raw, bit, values)
             for i in range(size):
                 value = _U64(values[i])
                 out[begin + i] = ((value >> _ONE) << zero) | ((value & _ONE) << top)
@@ -191,7 +237,7 @@ def decode_row(slots, bits, starts, first, contexts, zero, states, words, limit,
         if at > limit or bit > ends:
             return FAILED, FAILED
         at = _tokens(slots, contexts[begin : begin + size], size, states, lane, words, at, tokens)
-        bit = _numbers(tokens, size, starts, bits, first, raw, bit, values)
+        bit = _numbers(tokens, size, starts, bits, first, False, raw, bit, values)
         for i in range(size):
             value = _U64(values[i])
             out[begin + i] = ((value >> _ONE) << zero) | ((value & _ONE) << top)
@@ -203,23 +249,49 @@ def decode_row(slots, bits, starts, first, contexts, zero, states, words, limit,
 
 
 @compiled
+def _look(base, begin, size, top, shift, mask, contexts, offset, found):
+    """Find the context, from *offset* on, that some bits of each number of the base lead to."""
+    i, under = _NONE, (_ONE << top) - _ONE
+    if wide.IS_HERE and mask == _BYTE:
+        while i + _MANY <= size:
+            wide.look(base, begin + i, top, shift, contexts, offset, found, i)
+            i += _MANY
+    while i < size:
+        found[i] = contexts[offset + (((_U64(base[begin + i]) & under) >> shift) & mask)]
+        i += _ONE
+
+
+@compiled
+def _step(base, begin, size, top, zero, values, middles, out):
+    """Go as far from each number of the base as its folded value, times two to the *zero*, and middle say."""
+    i, high = _NONE, _ONE << top
+    if wide.IS_HERE:
+        while i + _MANY <= size:
+            wide.step(base, begin + i, top, zero, values, middles, i, out)
+            i += _MANY
+    while i < size:
+        value, near = _U64(values[i]), _U64(base[begin + i])
+        gap = (((value >> _ONE) ^ (_NONE - (value & _ONE))) << zero) + _U64(middles[i])
+        total = (near & (high - _ONE)) + gap
+        through = _NONE - ((total >> top) & _ONE)  # zero: then its sign is the other one
+        out[begin + i] = ((total ^ through) & (high - _ONE)) | ((near ^ through) & high)
+        i += _ONE
+
+
+@compiled
 def decode_difference(
-    slots, bits, starts, first, kinds, zeros, shifts, masks, offsets, contexts, centres, blocks, block, states, words,
-    limit, raw, ends, base, out, top,
+    slots, bits, starts, first, is_stepped, kinds, zeros, shifts, masks, offsets, contexts, centres, are_centred, blocks, block,
+    states, words, limit, raw, ends, base, out, top,
 ):  # fmt: skip
     lanes = _U64(states.size - 1)
     chosen, tokens, values = np.empty(CHUNK, np.uint8), np.empty(CHUNK, np.uint16), np.empty(CHUNK, out.dtype)
-    middles = np.zeros(CHUNK, np.int64)
-    is_centred = centres.any()
+    middles, still = np.zeros(CHUNK, out.dtype), np.zeros(CHUNK, out.dtype)
     at, bit, lane, begin, count = _NONE, _NONE, _NONE, _NONE, _U64(out.size)
-    high_bit = _ONE << top
-    under = high_bit - _ONE
     for number in range(_U64(blocks.size)):
         end = min(begin + block, count)
         one = _U64(blocks[number])
         if kinds[one] != _CODED:
-            for i in range(begin, end):
-                out[i] = base[i]
+            out[begin:end] = base[begin:end]
             begin = end
             continue
         zero, shift, mask, offset = zeros[one], shifts[one], masks[one], _U64(offsets[one])
@@ -227,21 +299,17 @@ def decode_difference(
             size = min(_U64(CHUNK), end - begin)
             if at > limit or bit > ends:
                 return FAILED, FAILED
-            for i in range(size):
-                entry = offset + (((_U64(base[begin + i]) & under) >> shift) & mask)
-                chosen[i] = contexts[entry]
-                if is_centred:
-                    middles[i] = centres[entry]
+            _look(base, begin, size, top, shift, mask, contexts, offset, chosen)
             at = _tokens(slots, chosen, size, states, lane, words, at, tokens)
-            bit = _numbers(tokens, size, starts, bits, first, raw, bit, values)
-            for i in range(size):
-                value, near = _U64(values[i]), _U64(base[begin + i])
-                gap = (((value >> _ONE) ^ (_NONE - (value & _ONE))) << zero) + _U64(middles[i])
-                found = near + gap
-                through = _NONE - (((found ^ near) >> top) & _ONE)  # zero: then its sign is the other one
-                out[begin + i] = found ^ (
-                    through & (found ^ (~(gap + (near & under)) & under) ^ (~near & high_bit))
-                )
+            bit = _numbers(tokens, size, starts, bits, first, is_stepped, raw, bit, values)
+            if are_centred[one]:
+                for i in range(size):
+                    middles[i] = centres[
+                        offset + (((_U64(base[begin + i]) & (_ONE << top) - _ONE) >> shift) & mask)
+                    ]
+                _step(base, begin, size, top, zero, values, middles, out)
+            else:
+                _step(base, begin, size, top, zero, values, still, out)
             lane = (lane + size) & lanes
             begin += size
     if at > limit or bit > ends:

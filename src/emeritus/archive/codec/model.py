@@ -6,6 +6,8 @@ follows from the *class* of its block and, in a difference, from bits of the bas
 """
 
 import struct
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -90,10 +92,10 @@ class Model:
             partitions.append(bits)
         contexts = []
         for _ in range(sizes[1]):
-            partition = int(reader.take(1)[0])
+            partition = reader.byte()
             if partition >= len(partitions):
                 raise Undecodable("a context of no partition")
-            contexts.append(Context(partition, reader.take(len(partitions[partition]))))
+            contexts.append(Context(partition, reader.take(partitions[partition].size)))
         classes = tuple(_class(reader, len(contexts), width) for _ in range(sizes[2]))
         (block,) = _BLOCK.unpack(reader.take(4).tobytes())
         if block == 0 or not classes or len(contexts) > MAX_CONTEXTS or len(classes) > MAX_CLASSES:
@@ -104,61 +106,6 @@ class Model:
             raise Undecodable("a block of no class")
         reader.end()
         return cls(tuple(partitions), tuple(contexts), classes, block, blocks)
-
-
-@frozen(eq=False)
-class Tables:
-    """A model, laid out for the loops. Index of a token in its context: ``context * TOKENS + token``."""
-
-    rates: Array  # [index] -> frequency << 16 | first slot
-    bits: Array  # [index] -> raw bits
-    starts: Array  # [index] -> first number of the interval
-    kinds: Array  # [class]
-    zeros: Array
-    shifts: Array
-    masks: Array
-    offsets: Array  # [class] -> where its entries of contexts and centres begin
-    contexts: Array
-    centres: Array
-
-    @classmethod
-    def of(cls, model: Model) -> "Tables":
-        number = max(1, len(model.contexts))
-        weights = np.zeros((number, TOKENS), np.uint8)
-        bits = np.zeros((number, TOKENS), np.uint8)
-        starts = np.zeros((number, TOKENS), np.uint64)
-        first = [_starts(each) for each in model.partitions]
-        for at, context in enumerate(model.contexts):
-            size = len(context.weights)
-            weights[at, :size] = context.weights
-            bits[at, :size] = model.partitions[context.partition]
-            starts[at, :size] = first[context.partition]
-        if not model.contexts:
-            weights[0, 0] = 1
-        rates = frequencies(weights)
-        rates = (rates << 16) | (np.cumsum(rates, 1) - rates)
-        sizes = np.array([len(one.contexts) for one in model.classes], np.int64)
-        return cls(
-            rates.reshape(-1).astype(np.uint32), bits.reshape(-1), starts.reshape(-1),
-            np.array([SAME if one.same else CODED for one in model.classes], np.uint8),
-            np.array([one.zeros for one in model.classes], np.uint64),
-            np.array([one.shift for one in model.classes], np.uint64),
-            (sizes - 1).astype(np.uint64),
-            np.cumsum(sizes) - sizes,
-            np.concatenate([one.contexts for one in model.classes]).astype(np.uint8),
-            np.concatenate([one.centres for one in model.classes]).astype(np.int64),
-        )  # fmt: skip
-
-
-def weigh(counts: Array) -> Array:
-    """Return each count as one byte: 0 for 0, else ``(16 + low 4 bits) << high 4 bits``, in scale with its row."""
-    most = np.maximum(counts.max(-1, keepdims=True), 1)
-    scaled = np.maximum(counts * ((31 << 15) / most), 17)
-    power = np.maximum(np.frexp(scaled)[1].astype(np.int64) - 5, 0)
-    top = np.rint(np.ldexp(scaled, -power)).astype(np.int64)
-    over = top == 32
-    power, top = power + over, np.where(over, 16, top)
-    return np.where(counts > 0, (power << 4) | (top - 16), 0).astype(np.uint8)
 
 
 def frequencies(weights: Array) -> Array:
@@ -177,11 +124,71 @@ def frequencies(weights: Array) -> Array:
     return rate
 
 
-def _starts(bits: Array) -> Array:
-    sizes = np.left_shift(np.uint64(1), bits.astype(np.uint64) & np.uint64(63))
-    return np.cumsum(np.where(bits < 64, sizes, 0), dtype=np.uint64) - np.where(
-        bits < 64, sizes, np.uint64(0)
-    )
+@frozen(eq=False)
+class Tables:
+    """A model, laid out for the loops. Index of a token in its context: ``context * TOKENS + token``."""
+
+    rates: Array  # [index] -> frequency << 16 | first slot
+    bits: Array  # [index] -> raw bits
+    starts: Array  # [index] -> first number of the interval
+    kinds: Array  # [class]
+    zeros: Array
+    shifts: Array
+    masks: Array
+    offsets: Array  # [class] -> where its entries of contexts and centres begin
+    contexts: Array
+    centres: Array
+
+    @classmethod
+    def of(cls, model: Model, shares: Callable[[Array], Array] = frequencies) -> "Tables":
+        """Lay out *model*; *shares* is `frequencies`, or what does the same quicker. Raises Undecodable."""
+        number = max(1, len(model.contexts))
+        weights = np.zeros((number, TOKENS), np.uint8)
+        weights[0, 0] = not model.contexts
+        partitions = np.zeros((max(1, len(model.partitions)), TOKENS), np.uint8)
+        for at, bits in enumerate(model.partitions):
+            partitions[at, : bits.size] = bits
+        for at, context in enumerate(model.contexts):
+            weights[at, : context.weights.size] = context.weights
+        of = np.array([context.partition for context in model.contexts] or [0])
+        sizes = np.array([one.contexts.size for one in model.classes], np.int64)
+        rates = shares(weights)
+        rates = (rates << 16) | (np.cumsum(rates, 1) - rates)
+        return cls(
+            rates.reshape(-1).astype(np.uint32), partitions[of].reshape(-1), _starts(partitions)[of].reshape(-1),
+            np.array([SAME if one.same else CODED for one in model.classes], np.uint8),
+            np.array([one.zeros for one in model.classes], np.uint64),
+            np.array([one.shift for one in model.classes], np.uint64),
+            (sizes - 1).astype(np.uint64),
+            np.cumsum(sizes) - sizes,
+            np.concatenate([one.contexts for one in model.classes]),
+            np.concatenate([one.centres for one in model.classes]),
+        )  # fmt: skip
+
+
+@cache
+def steps_of(width: int) -> Array:
+    """Return the partition of differences, as raw bits of the tokens: 16 numbers, then four intervals to each power of two."""
+    return np.array([0] * 16 + [power - 2 for power in range(4, 8 * width) for _ in range(4)], np.uint8)
+
+
+def weigh(counts: Array) -> Array:
+    """Return each count as one byte: 0 for 0, else ``(16 + low 4 bits) << high 4 bits``, in scale with its row."""
+    most = np.maximum(counts.max(-1, keepdims=True), 1)
+    scaled = np.maximum(counts * ((31 << 15) / most), 17)
+    power = np.maximum(np.frexp(scaled)[1].astype(np.int64) - 5, 0)
+    top = np.rint(np.ldexp(scaled, -power)).astype(np.int64)
+    over = top == 32
+    power, top = power + over, np.where(over, 16, top)
+    return np.where(counts > 0, (power << 4) | (top - 16), 0).astype(np.uint8)
+
+
+def _starts(partitions: Array) -> Array:
+    """Return the first number of each token's interval, for rows of the tokens' raw bits."""
+    bits = partitions.astype(np.uint64)
+    sizes = np.where(bits < 64, np.left_shift(np.uint64(1), bits & np.uint64(63)), np.uint64(0))
+    found: Array = np.cumsum(sizes, 1, dtype=np.uint64) - sizes
+    return found
 
 
 def _class(reader: "_Reader", contexts: int, width: int) -> Class:
@@ -202,10 +209,13 @@ class _Reader:
 
     def take(self, size: int) -> "np.ndarray[Any, Any]":
         piece = self._data[self._at : self._at + size]
-        if len(piece) != size:
+        if piece.size != size:
             raise Undecodable("a model that is cut off")
         self._at += size
         return piece
+
+    def byte(self) -> int:
+        return int(self.take(1)[0])
 
     def end(self) -> None:
         if self._at != len(self._data):

@@ -11,6 +11,7 @@ from emeritus.archive.codec.model import Model, Tables
 from emeritus.archive.codec.packing import pack, unpack
 from emeritus.archive.codec.plain import LOW, PAD
 from emeritus.archive.codec.schemes import Undecodable
+from emeritus.archive.codec.scratch import scratch
 from emeritus.archive.ports import Bytes
 
 _HEAD = struct.Struct("<BBBxIII")
@@ -30,7 +31,7 @@ def encode(raw: Bytes, width: int, row: int, base: Bytes | None = None, hints: A
         plan = alone.plan(numbers, row, hints)
     else:
         plan = difference.plan(numbers, against(base, numbers.dtype, count), row)
-    tables = Tables.of(plan.model)
+    tables = Tables.of(plan.model, loops().frequencies)
     lanes = 1 << min(8, max(0, int(plan.size).bit_length() - 10))
     states, stream = loops().spell(plan.codes, plan.index, tables, lanes)
     bits = loops().write(plan.values, plan.codes, plan.index, tables)
@@ -39,9 +40,7 @@ def encode(raw: Bytes, width: int, row: int, base: Bytes | None = None, hints: A
     is_packed = len(packed) < len(model)
     kept = packed if is_packed else model
     head = _HEAD.pack(width, lanes.bit_length() - 1, is_packed, len(kept), len(model), len(stream))
-    return b"".join(
-        [head, kept, states.tobytes(), stream.tobytes(), bits.tobytes(), bytes(raw[count * width :])]
-    )
+    return b"".join([head, kept, states.data, stream.data, bits.data, bytes(raw[count * width :])])
 
 
 def decode_into(payload: Bytes, out: Array, base: Bytes | None = None, hints: Array | None = None) -> None:
@@ -63,17 +62,17 @@ def decode_into(payload: Bytes, out: Array, base: Bytes | None = None, hints: Ar
         raise Undecodable("a model of another length")
     model = Model.parse(text, width, count)
     assert model.blocks is not None
-    states = np.frombuffer(data[at[1] : at[2]].tobytes(), "<u4").copy()
+    states = np.frombuffer(bytearray(data[at[1] : at[2]]), "<u4")
     if (states < LOW).any():
         raise Undecodable("a lane that cannot be")
     raw_bits = int(data.size - tail - at[3])
-    body = np.zeros(2 * stream + raw_bits + PAD, np.uint8)
+    body = scratch("body", 2 * stream + raw_bits + PAD, np.uint8)
     body[: body.size - PAD] = data[at[2] : data.size - tail]
     target = out[: count * width].view(WORDS[width])
     near = None if base is None else against(base, target.dtype, count)
     if hints is not None and hints.size * model.block < count:
         raise Undecodable("too few hints")
-    tables = Tables.of(model)
+    tables = Tables.of(model, loops().frequencies)
     used, bits = loops().decode(tables, model.blocks, model.block, states, body, stream, near, hints, target)
     if used != stream or -(-bits // 8) != raw_bits or (states != LOW).any():
         raise Undecodable("its numbers do not add up")

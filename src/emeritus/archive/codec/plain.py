@@ -6,14 +6,19 @@ number c of those that are coded is lane c modulo the number of lanes, and all s
 
 import numpy as np
 
+from emeritus.archive.codec import model
 from emeritus.archive.codec.arrays import Array
+from emeritus.archive.codec.entropy import bits_of
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Tables
 
 LOW = 1 << 16
 """Every lane begins, and must end, in this state; it is never below."""
-PAD = 2048
+PAD = 8192
 """Bytes behind a stream that may be read, and are not used."""
 _SLOT = np.uint32((1 << PRECISION) - 1)
+
+
+frequencies = model.frequencies
 
 
 def rank(words: Array, base: Array) -> Array:
@@ -203,6 +208,13 @@ def heights(words: Array, block: int, fine: int) -> Array:
     return np.stack([seen.astype(np.int64), np.add.reduceat(tops.astype(np.int64), starts)], 1)
 
 
+def part(words: Array) -> list[Array]:
+    """Turn numbers left by one bit, and return their bytes, each place by itself."""
+    size = words.itemsize
+    turned = ((words << 1) | (words >> (size * 8 - 1))).astype(words.dtype, copy=False).view(np.uint8)
+    return [np.ascontiguousarray(turned[at::size]) for at in range(size)]
+
+
 def join(planes: list[Array], out: Array) -> None:
     """Put the bytes of numbers together into *out* (bytes), and turn each right by one bit."""
     stride = len(planes)
@@ -277,3 +289,47 @@ def _length(numbers: Array) -> Array:
     """Return the bit length of each number; perhaps one more, beyond 53 bits."""
     length: Array = np.frexp(numbers.astype(np.uint64).astype(np.float64))[1].astype(np.int64)
     return length
+
+
+def tally(counts: Array) -> tuple[Array, Array]:
+    """Return of each row of *counts*: how many there are, and the sum of their tokens."""
+    return counts.sum(1), (counts * np.arange(counts.shape[1])).sum(1)
+
+
+def together(counts: Array, groups: Array, number: int) -> Array:
+    """Add up the rows of *counts* by their *groups*, of which there are *number*; -1 is none."""
+    sums = np.zeros((number, counts.shape[1]), np.int64)
+    np.add.at(sums, groups[groups >= 0], counts[groups >= 0])
+    return sums
+
+
+def join_alike(sums: Array, most: int, *, ordered: bool) -> Array:
+    """Join rows, two at a time, while that saves bits or there are more than *most*; return each one's group.
+
+    *ordered*: only neighbours are joined.
+    """
+    rows, costs = sums.copy(), bits_of(sums)
+    context = np.arange(len(sums))
+    alive = np.ones(len(sums), np.bool_)
+    gains = np.full((len(sums), len(sums)), -np.inf)  # of joining a row with a later one
+
+    def compare(one: Array, other: Array) -> None:
+        gains[one, other] = costs[one] + costs[other] - bits_of(rows[one] + rows[other])
+
+    here = np.arange(len(sums))
+    compare(*((here[:-1], here[1:]) if ordered else np.triu_indices(len(sums), 1)))
+    while alive.sum() > 1:
+        first, second = np.unravel_index(int(gains.argmax()), gains.shape)
+        if gains[first, second] <= 0 and alive.sum() <= most:
+            break
+        rows[first] += rows[second]
+        costs[first] = bits_of(rows[first])
+        context[context == second] = first
+        alive[second] = False
+        gains[second], gains[:, second] = -np.inf, -np.inf
+        others = here[alive & (here != first)]
+        if ordered:
+            before, after = others[others < first][-1:], others[others > first][:1]
+            others = np.concatenate([before, after])
+        compare(np.minimum(others, first), np.maximum(others, first))
+    return context

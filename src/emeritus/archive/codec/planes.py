@@ -25,17 +25,19 @@ def encode(raw: Bytes, fields: tuple[int, ...], *, rotated: bool) -> bytes:
     count = data.size // stride
     body = data[: count * stride]
     if rotated:
-        words = body.view(WORDS[stride])
-        turned = (words << 1) | (words >> (stride * 8 - 1))
-        body = turned.astype(WORDS[stride], copy=False).view(np.uint8)
-    table, planes = [_COUNT.pack(len(fields))], []
-    for at, width in _places(fields):
-        plane = np.ascontiguousarray(body.reshape(count, stride)[:, at : at + width]).reshape(-1)
+        planes = loops().part(body.view(WORDS[stride]))
+    else:
+        planes = [
+            np.ascontiguousarray(body.reshape(count, stride)[:, at : at + width]).reshape(-1)
+            for at, width in _places(fields)
+        ]
+    table, parts = [_COUNT.pack(len(fields))], []
+    for plane, width in zip(planes, fields, strict=True):
         packed = pack(plane.data, plane=True)
-        kept = packed if len(packed) < plane.size * _KEEP else plane.tobytes()
+        kept = packed if len(packed) < plane.size * _KEEP else plane.data
         table.append(_PLANE.pack(kept is packed, width, len(kept)))
-        planes.append(kept)
-    return b"".join([*table, *planes, data[count * stride :].tobytes()])
+        parts.append(kept)
+    return b"".join([*table, *parts, data[count * stride :].tobytes()])
 
 
 def decode_into(payload: Bytes, out: Array, *, rotated: bool) -> None:

@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from emeritus.archive.codec import wide
 from emeritus.archive.codec.jit import compiled
 from emeritus.archive.codec.model import PRECISION
 from emeritus.archive.codec.plain import LOW
@@ -12,6 +13,7 @@ _P = np.uint32(PRECISION)
 _LOW = np.uint32(LOW)
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 _SKIP = np.uint64(255)
+_MANY = np.uint64(wide.MANY)
 _INVERSE = np.uint64(44)
 
 
@@ -129,48 +131,146 @@ def drift(words, base, blocks, block, chosen, shift, mask, top, sums, often):
 
 
 @compiled
-def steps(
-    words,
-    base,
-    blocks,
-    block,
-    same,
-    zero,
-    shifts,
-    masks,
-    offsets,
-    centres,
-    tokens,
-    top,
-    codes,
-    values,
-    counts,
-):
-    done, begin, count = _NONE, _NONE, _U64(words.size)
-    high_bit = _ONE << top
-    under = high_bit - _ONE
+def _folded(gap, zero, top):
+    """Return a gap, without its *zero* low bits, folded, and its token."""
     fill = _U64(63) - top
+    step = _I64(gap << fill) >> _I64(zero + fill)
+    value = _U64((step << _I64(1)) ^ (step >> _I64(63))) & (~_NONE >> fill)
+    if value < _U64(16):
+        return value, value
+    far = _U64(value >= _U64(1 << 53))
+    exact = np.float64(value >> (_U64(11) * far)).view(_I64)
+    return value, _U64(exact >> _I64(50)) + _U64(44) * far - _U64((1023 + 4) * 4 - 16)
+
+
+@compiled
+def _count(codes, begin, end, counts):
+    """Count codes, in turns in two places: one that was just counted would have to be waited for."""
+    for i in range(begin, end):
+        counts[i & _ONE, _U64(codes[i])] += 1
+
+
+@compiled
+def steps(
+    words, base, blocks, block, same, zero, shifts, masks, offsets, centres, are_centred, tokens, top, codes,
+    values, counts,
+):  # fmt: skip
+    done, begin, count = _NONE, _NONE, _U64(words.size)
+    under = (_ONE << top) - _ONE
+    middles = np.zeros(wide.MANY, values.dtype)
     for number in range(_U64(blocks.size)):
         end = min(begin + block, count)
         one = _U64(blocks[number])
-        if not same[one]:
-            shift, mask, offset = _U64(shifts[one]), _U64(masks[one]), _U64(offsets[one])
-            for i in range(begin, end):
-                near = _U64(base[i])
-                item = offset + (((near & under) >> shift) & mask)
-                gap = _gap(_U64(words[i]), near, top) - _U64(centres[item])
-                step = _I64(gap << fill) >> _I64(zero + fill)
-                value = _U64((step << _I64(1)) ^ (step >> _I64(63))) & (high_bit | under)
-                far = _U64(value >= _U64(1 << 53))
-                exact = np.float64(value >> (_U64(11) * far)).view(_I64)
-                power = _U64(exact >> _I64(50)) + _U64(44) * far - _U64((1023 + 4) * 4 - 16)
-                code = item * tokens + (value if value < _U64(16) else power)
-                codes[done] = code
-                values[done] = value
-                counts[done & _ONE, code] += 1
-                done += _ONE
-        begin = end
+        if same[one]:
+            begin = end
+            continue
+        shift, mask, offset, start = _U64(shifts[one]), _U64(masks[one]), _U64(offsets[one]), done
+        middles[:] = 0
+        while wide.IS_HERE and begin + _MANY <= end:
+            if are_centred[one]:
+                for i in range(_MANY):
+                    middles[i] = centres[offset + (((_U64(base[begin + i]) & under) >> shift) & mask)]
+            wide.measure(
+                words, base, begin, top, zero, shift, mask, offset, tokens, middles, codes, values, done
+            )
+            begin += _MANY
+            done += _MANY
+        while begin < end:
+            near = _U64(base[begin])
+            item = offset + (((near & under) >> shift) & mask)
+            gap = _gap(_U64(words[begin]), near, top) - _U64(centres[item])
+            values[done], token = _folded(gap, zero, top)
+            codes[done] = item * tokens + token
+            begin += _ONE
+            done += _ONE
+        _count(codes, start, done, counts)
     return done
+
+
+@compiled
+def add_up(counts, both):
+    for code in range(_U64(both.size)):
+        both[code] = _I64(counts[_NONE, code]) + _I64(counts[_ONE, code])
+
+
+@compiled
+def tally(counts, often, sums):
+    for row in range(_U64(counts.shape[0])):
+        total, weighted = _I64(0), _I64(0)
+        for token in range(_U64(counts.shape[1])):
+            total += counts[row, token]
+            weighted += counts[row, token] * _I64(token)
+        often[row], sums[row] = total, weighted
+
+
+@compiled
+def together(counts, groups, sums):
+    for row in range(_U64(groups.size)):
+        if groups[row] >= 0:
+            group = _U64(groups[row])
+            for token in range(_U64(counts.shape[1])):
+                sums[group, token] += counts[row, token]
+
+
+@compiled
+def _cost(one, other):
+    """Return what `plans.bits_of` does of two rows added up."""
+    total, spread, told = _NONE, 0.0, 8.0
+    for token in range(_U64(one.size)):
+        many = _U64(one[token] + other[token])
+        if many:
+            total += many
+            told += 6.0
+            spread += many * np.log2(np.float64(many))
+    return told + (total * np.log2(np.float64(total)) - spread if total else 0.0)
+
+
+@compiled
+def _compare(rows, costs, one, other, gains):
+    gains[one, other] = costs[one] + costs[other] - _cost(rows[one], rows[other])
+
+
+@compiled
+def _compare_anew(rows, costs, alive, row, is_ordered, gains):
+    """Compare a row that has changed with those that are left, or with its neighbours."""
+    for other in range(row - 1, -1, -1):
+        if alive[other]:
+            _compare(rows, costs, other, row, gains)
+            if is_ordered:
+                break
+    for other in range(row + 1, rows.shape[0]):
+        if alive[other]:
+            _compare(rows, costs, row, other, gains)
+            if is_ordered:
+                break
+
+
+@compiled
+def join(rows, most, is_ordered, context):
+    """Join *rows*, in place, two at a time; see `plain.join_alike`."""
+    size = rows.shape[0]
+    nothing = np.zeros_like(rows[0])
+    costs = np.array([_cost(rows[row], nothing) for row in range(size)])
+    gains = np.full((size, size), -np.inf)
+    alive = np.ones(size, np.bool_)
+    left = size
+    for one in range(size - 1):
+        for other in range(one + 1, one + 2 if is_ordered else size):
+            _compare(rows, costs, one, other, gains)
+    while left > 1:
+        best = gains.argmax()
+        first, second = best // size, best % size
+        if gains[first, second] <= 0 and left <= most:
+            break
+        rows[first] += rows[second]
+        costs[first] = _cost(rows[first], nothing)
+        for row in range(size):
+            if context[row] == second:
+                context[row] = first
+        alive[second] = False
+        left -= 1
+        gains[second, :], gains[:, second] = -np.inf, -np.inf
+        _compare_anew(rows, costs, alive, first, is_ordered, gains)
 
 
 @compiled
@@ -187,3 +287,18 @@ def heights(words, block, cut, top, rows):
         rows[number, 0] = _I64(seen)
         rows[number, 1] = _I64(total)
         begin = end
+
+
+@compiled
+def part_two(words, low, high):
+    for i in range(_U64(words.size)):
+        word = (_U32(words[i]) << _U32(1)) | (_U32(words[i]) >> _U32(15))
+        low[i], high[i] = _U8(word), _U8(word >> _U32(8))
+
+
+@compiled
+def part_four(words, first, second, third, fourth):
+    for i in range(_U64(words.size)):
+        word = (words[i] << _U32(1)) | (words[i] >> _U32(31))
+        first[i], second[i] = _U8(word), _U8(word >> _U32(8))
+        third[i], fourth[i] = _U8(word >> _U32(16)), _U8(word >> _U32(24))

@@ -1,7 +1,7 @@
-"""Sixteen numbers at a time, for processors that can put words into lanes as a mask says (AVX-512 VBMI2).
+"""Many numbers at a time, for processors that can put words into lanes as a mask says (AVX-512 VBMI2).
 
-Each is the inside of a loop in `kernels` and leaves exactly what sixteen turns of that loop leave. Written in
-LLVM's own language, as nothing above it names these operations.
+Each is the inside of a loop in `kernels` and leaves exactly what so many turns of that loop leave: sixteen for
+tokens, `MANY` for all else. Written in LLVM's own language, as nothing above it names these operations.
 """
 # mypy: ignore-errors
 
@@ -13,16 +13,20 @@ from numba.extending import intrinsic
 from emeritus.archive.codec.model import PRECISION, TOKENS
 
 WIDTH = 16
-IS_HERE = llvm.get_host_cpu_features().get("avx512vbmi2", False)
+MANY = 64
+DRAWN = 25  # beside up to seven others before them, in one word
+NOT_DRAWN = 2**64 - 1
+_HAS = llvm.get_host_cpu_features()
+IS_HERE = _HAS.get("avx512vbmi", False) and _HAS.get("avx512vbmi2", False)
 _I1, _I8, _I16, _I32, _I64 = (ir.IntType(size) for size in (1, 8, 16, 32, 64))
 
 
-def _vector(kind):
-    return ir.VectorType(kind, WIDTH)
+def _vector(kind, width=WIDTH):
+    return ir.VectorType(kind, width)
 
 
-def _all(kind, value):
-    return ir.Constant(_vector(kind), [value] * WIDTH)
+def _all(kind, value, width=WIDTH):
+    return ir.Constant(_vector(kind, width), [value] * width)
 
 
 class _Builder:
@@ -41,17 +45,21 @@ class _Builder:
         data = self._arrays[array]
         return data if index is None else self.b.gep(data, [index])
 
-    def load(self, place, kind, align=1):
-        return self.b.load(self.b.bitcast(place, _vector(kind).as_pointer()), align=align)
+    def load(self, place, kind, width=WIDTH):
+        return self.b.load(self.b.bitcast(place, _vector(kind, width).as_pointer()), align=1)
+
+    def number(self, value, kind):
+        """Return an argument of 64 bits as a number of another *kind*."""
+        return value if kind == _I64 else self.b.trunc(value, kind)
 
     def store(self, value, place):
         self.b.store(value, self.b.bitcast(place, value.type.as_pointer()), align=1)
 
-    def spread(self, value, kind):
+    def spread(self, value, kind, width=WIDTH):
         """Return a number in all lanes."""
-        nothing = ir.Constant(_vector(kind), ir.Undefined)
+        nothing = ir.Constant(_vector(kind, width), ir.Undefined)
         one = self.b.insert_element(nothing, value, _I32(0))
-        return self.b.shuffle_vector(one, nothing, ir.Constant(_vector(_I32), [0] * WIDTH))
+        return self.b.shuffle_vector(one, nothing, _all(_I32, 0, width))
 
     def gather(self, place, offsets, align=4):
         """Load a word of 32 bits for each lane, *offsets* bytes behind *place*."""
@@ -104,20 +112,171 @@ def tokens(typing, slots, contexts, i, states, lane, words, at, into):  # noqa: 
 
 @intrinsic
 def direct(typing, tokens, i, first, values):  # noqa: ARG001
-    """Take sixteen tokens for the numbers that they name; return a bit for each that is not below *first*."""
+    """Take tokens for the numbers that they name; return a bit for each that is not below *first*."""
 
     def generate(context, builder, signature, args):
         it = _Builder(context, builder, signature, args)
         b = builder
         kind = it.place(3).type.pointee
-        token = b.and_(it.load(it.place(0, args[1]), _I16), _all(_I16, TOKENS - 1))
+        token = b.and_(it.load(it.place(0, args[1]), _I16, MANY), _all(_I16, TOKENS - 1, MANY))
         narrow = kind.width < _I16.width
-        value = token if kind == _I16 else (b.trunc if narrow else b.zext)(token, _vector(kind))
+        value = token if kind == _I16 else (b.trunc if narrow else b.zext)(token, _vector(kind, MANY))
         it.store(value, it.place(3, args[1]))
-        is_above = b.icmp_unsigned(">=", token, it.spread(b.trunc(args[2], _I16), _I16))
-        return b.zext(b.bitcast(is_above, _I16), _I64)
+        is_above = b.icmp_unsigned(">=", token, it.spread(b.trunc(args[2], _I16), _I16, MANY))
+        return b.bitcast(is_above, _I64)
 
     return types.uint64(tokens, types.uint64, types.uint64, values), generate
+
+
+@intrinsic
+def look(typing, base, at, top, shift, entries, offset, into, i):  # noqa: ARG001
+    """Look up what 256 *entries*, from *offset* on, hold for eight bits of the base's numbers, from *shift* on.
+
+    *base* is read from *at* on, *into* written from *i* on, and *top* is the number of the top bit.
+    """
+
+    def generate(context, builder, signature, args):
+        it = _Builder(context, builder, signature, args)
+        b = builder
+        kind = it.place(0).type.pointee
+        under = b.sub(b.shl(kind(1), it.number(args[2], kind)), kind(1))
+        near = b.and_(it.load(it.place(0, args[1]), kind, MANY), it.spread(under, kind, MANY))
+        known = b.lshr(near, it.spread(it.number(args[3], kind), kind, MANY))
+        known = known if kind == _I8 else b.trunc(known, _vector(_I8, MANY))
+        table = [it.load(it.place(4, b.add(args[5], _I64(at))), _I8, MANY) for at in range(0, 256, MANY)]
+        bytes_ = _vector(_I8, MANY)
+        function = it.declared("llvm.x86.avx512.vpermi2var.qi.512", bytes_, [bytes_] * 3)
+        low, high = (b.call(function, [table[at], known, table[at + 1]]) for at in (0, 2))
+        is_high = b.icmp_signed("<", known, _all(_I8, 0, MANY))
+        it.store(b.select(is_high, high, low), it.place(6, args[7]))
+        return context.get_dummy_value()
+
+    number = types.uint64
+    return types.void(base, number, number, number, entries, number, into, number), generate
+
+
+@intrinsic
+def step(typing, base, at, top, zero, values, middles, i, out):  # noqa: ARG001
+    """Go from numbers of the *base* by the folded *values*, times two to the *zero*, and *middles*: see `kernels`."""
+
+    def generate(context, builder, signature, args):
+        it = _Builder(context, builder, signature, args)
+        b = builder
+        kind = it.place(0).type.pointee
+
+        def everywhere(value):
+            return it.spread(it.number(value, kind), kind, MANY)
+
+        one, none, top = _all(kind, 1, MANY), _all(kind, 0, MANY), everywhere(args[2])
+        near = it.load(it.place(0, args[1]), kind, MANY)
+        value = it.load(it.place(4, args[6]), kind, MANY)
+        gap = b.xor(b.lshr(value, one), b.sub(none, b.and_(value, one)))
+        gap = b.add(b.shl(gap, everywhere(args[3])), it.load(it.place(5, args[6]), kind, MANY))
+        high = b.shl(one, top)
+        total = b.add(b.and_(near, b.sub(high, one)), gap)
+        through = b.sub(none, b.lshr(total, top))
+        found = b.or_(b.xor(total, through), b.and_(b.xor(near, through), high))
+        it.store(found, it.place(7, args[1]))
+        return context.get_dummy_value()
+
+    number = types.uint64
+    return types.void(base, number, number, number, values, middles, number, out), generate
+
+
+@intrinsic
+def draw(typing, tokens, i, raw, bit, values):  # noqa: ARG001
+    """Find the numbers that sixteen tokens and their raw bits make; return where the raw bits go on.
+
+    The tokens are of a difference's partition: 16 numbers, then four intervals to each power of two. When one
+    has more raw bits than `DRAWN`, nothing is done, and `NOT_DRAWN` returned.
+    """
+
+    def generate(context, builder, signature, args):
+        it = _Builder(context, builder, signature, args)
+        b = builder
+        kind = it.place(4).type.pointee
+        word = _vector(_I32)
+        token = b.and_(b.zext(it.load(it.place(0, args[1]), _I16), word), _all(_I32, TOKENS - 1))
+        is_far = b.icmp_unsigned(">=", token, _all(_I32, 16))
+        many = b.sub(b.lshr(token, _all(_I32, 2)), _all(_I32, 2))
+        many = b.select(is_far, many, _all(_I32, 0))
+        begin = b.shl(b.or_(b.and_(token, _all(_I32, 3)), _all(_I32, 4)), many)
+        begin = b.select(is_far, begin, token)
+        total = many
+        for step in (1, 2, 4, 8):
+            lanes = ir.Constant(word, [lane - step if lane >= step else WIDTH for lane in range(WIDTH)])
+            total = b.add(total, b.shuffle_vector(total, _all(_I32, 0), lanes))
+        at = b.add(b.sub(total, many), it.spread(b.and_(b.trunc(args[3], _I32), _I32(7)), _I32))
+        found = it.gather(it.place(2, b.lshr(args[3], _I64(3))), b.lshr(at, _all(_I32, 3)), align=1)
+        found = b.lshr(found, b.and_(at, _all(_I32, 7)))
+        found = b.and_(found, b.sub(b.shl(_all(_I32, 1), many), _all(_I32, 1)))
+        value = b.add(begin, found)
+        if kind != _I32:
+            value = (b.trunc if kind.width < _I32.width else b.zext)(value, _vector(kind))
+        is_drawn = b.icmp_unsigned("<=", many, _all(_I32, DRAWN))
+        is_drawn = b.icmp_unsigned("==", b.bitcast(is_drawn, _I16), _I16(0xFFFF))
+        with b.if_then(is_drawn):
+            it.store(value, it.place(4, args[1]))
+        end = b.add(args[3], b.zext(b.extract_element(total, _I32(WIDTH - 1)), _I64))
+        return b.select(is_drawn, end, _I64(NOT_DRAWN))
+
+    number = types.uint64
+    return number(tokens, number, raw, number, values), generate
+
+
+@intrinsic
+def measure(typing, words, base, at, top, zero, shift, mask, first, tokens, middles, codes, values, into):  # noqa: ARG001
+    """Find how far words are from their base: see `spelling.steps`. *middles* are read from their beginning on."""
+
+    def generate(context, builder, signature, args):
+        it = _Builder(context, builder, signature, args)
+        b = builder
+        kind = it.place(0).type.pointee
+        long = kind if kind == _I64 else _I32
+
+        def widened(value):
+            return value if kind == long else b.zext(value, _vector(long, MANY))
+
+        def everywhere(value, kind=kind):
+            return it.spread(it.number(value, kind), kind, MANY)
+
+        one, top = _all(kind, 1, MANY), everywhere(args[3])
+        high = b.shl(one, top)
+        under = b.sub(high, one)
+        word, near = it.load(it.place(0, args[2]), kind, MANY), it.load(it.place(1, args[2]), kind, MANY)
+        turned = b.xor(word, b.and_(near, high))
+        flip = b.and_(b.ashr(turned, top), under)
+        near = b.and_(near, under)
+        gap = b.sub(b.xor(turned, flip), near)
+        gap = b.sub(gap, it.load(it.place(9, _I64(0)), kind, MANY))
+        step = b.ashr(gap, everywhere(args[4]))
+        value = b.xor(b.shl(step, one), b.ashr(step, top))
+        it.store(value, it.place(11, args[12]))
+        value = widened(value)
+        zeros = it.declared(f"llvm.ctlz.v{MANY}i{long.width}", value.type, [value.type, _I1])
+        power = b.sub(_all(long, long.width - 1, MANY), b.call(zeros, [value, _I1(0)]))
+        lower = b.sub(power, _all(long, 2, MANY))
+        token = b.add(b.shl(lower, _all(long, 2, MANY)), _all(long, 8, MANY))
+        token = b.add(token, b.and_(b.lshr(value, lower), _all(long, 3, MANY)))
+        token = b.select(b.icmp_unsigned("<", value, _all(long, 16, MANY)), value, token)
+        item = b.and_(b.lshr(widened(near), everywhere(args[5], long)), everywhere(args[6], long))
+        item = b.add(item, everywhere(args[7], long))
+        code = b.add(b.mul(item, everywhere(args[8], long)), token)
+        it.store(code if long == _I32 else b.trunc(code, _vector(_I32, MANY)), it.place(10, args[12]))
+        return context.get_dummy_value()
+
+    n = types.uint64
+    return types.void(words, base, n, n, n, n, n, n, n, middles, codes, values, n), generate
+
+
+@intrinsic
+def count(typing, mask):  # noqa: ARG001
+    """Return how many bits are set."""
+
+    def generate(context, builder, signature, args):  # noqa: ARG001
+        return builder.ctpop(args[0])
+
+    return types.uint64(types.uint64), generate
 
 
 @intrinsic

@@ -116,7 +116,10 @@ class FolderBlobs:
     @contextmanager
     def _open(self, path: str) -> Iterator[int]:
         try:
-            fd = os.open(self._at(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            # no Path: this is called for every piece that is read
+            fd = os.open(
+                f"{self.root}/{blob_path(path)}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            )
         except FileNotFoundError:
             raise missing(path) from None
         except OSError as why:
