@@ -8,6 +8,7 @@ from emeritus.access.grants import decide_application
 from emeritus.access.keys import make
 from emeritus.access.members import lapse
 from emeritus.core.people import SOFTWARE
+from emeritus.registry.migration import explain
 
 ASK = [{"role": "user", "content": "What do you remember?"}]
 KIND = {
@@ -154,6 +155,7 @@ def test_errors_are_the_sdks_own(server, house, who, model, status, code):
     """Each refusal arrives as the SDK's own class, with what to do next in its message."""
     house.model("gone", "retired", replacement="haiku")
     house.tier("gone", "none", "Its licence was withdrawn.")
+    explain(house.log, "gone", text="Haiku answers more briefly.", by=house.ada)
     house.model("asked", "retired")
     house.tier("asked", "on-request")
     key = {
@@ -180,6 +182,7 @@ def test_errors_are_the_sdks_own(server, house, who, model, status, code):
         if status == 410:
             assert body["emeritus"]["replacement"] == "haiku"
             assert body["emeritus"]["retired_on"]
+            assert body["emeritus"]["migration"] == "Haiku answers more briefly."
             assert "Its licence was withdrawn." in body["message"]
             assert "haiku" in body["next_step"]
         elif status == 404:

@@ -61,6 +61,7 @@ def refusal_body(refusal: Refusal, standing: Standing, links: Links, request_id:
     if refusal.model is not None and refusal.policy is not None:
         about |= facts(standing, refusal.model, links, refusal.called)
         about["reason"] = refusal.policy.reason
+        about["migration"] = standing.changes.get(refusal.model.id)
     else:
         about["models"] = links.models
     return error_body(

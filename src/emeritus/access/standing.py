@@ -20,7 +20,7 @@ class Standing:
     """A projection of the record's first *size* entries. *members* says of each whether they are one now.
 
     *downloads* has the models about whose weights somebody has decided, *days* those of which an end was
-    named on single surfaces.
+    named on single surfaces, *changes* what changes for those who move on from a model, in a steward's words.
     """
 
     size: int
@@ -32,6 +32,7 @@ class Standing:
     downloads: Mapping[str, DownloadPolicy] = field(factory=dict)
     aliases: Mapping[str, Alias] = field(factory=dict)
     days: Mapping[str, tuple[SurfaceDay, ...]] = field(factory=dict)
+    changes: Mapping[str, str] = field(factory=dict)
 
 
 def standing(log: Log, before: Standing | None = None) -> Standing:
@@ -53,4 +54,7 @@ def standing(log: Log, before: Standing | None = None) -> Standing:
         downloads=downloads.fold(log.entries(kinds=downloads.KINDS)),
         aliases=alias.fold(log.entries(kinds=alias.KINDS)),
         days=surface_days(log),
+        changes={
+            entry.model or "": entry.body["text"] for entry in log.entries(kinds={"migration.explained"})
+        },
     )

@@ -20,6 +20,7 @@ from emeritus.web.hub import Parts as HubParts
 from emeritus.web.hub import create_hub
 from emeritus.web.pages.app import build_app
 from emeritus.web.pages.parts import Parts as PageParts
+from emeritus.web.patience import Patience
 from emeritus.wiring import House
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def serve(
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     site = house.settings.site_url if "site_url" in house.settings.model_fields_set else url
     app = application(house, site_url=site)
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=10, server_header=False)
+    config = uvicorn.Config(
+        app, http=Patience, log_level="warning", timeout_graceful_shutdown=10, server_header=False
+    )
     server = _Told(config, lambda: ready(url))
     with listener, _at_work(engine):  # outside of the server's event loop, in which DBOS refuses to start
         server.run(sockets=[listener])

@@ -67,6 +67,8 @@ def _turns(asked: dict[str, Any]) -> list[Message]:
 
 
 def _text(content: Any) -> str:
+    if content is None:  # a turn that only calls tools
+        return ""
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import anyio
@@ -17,7 +17,7 @@ from emeritus.access.ports import Ended
 from emeritus.core.errors import EmeritusError
 from emeritus.voices.errors import BadReply, Busy, EngineDied, KeyRefused, NotUnderstood, VoiceError
 from emeritus.voices.voice import RawAnswer, Voice
-from emeritus.web.gateway import answers
+from emeritus.web.gateway import answers, responses
 from emeritus.web.gateway.asked import Asked
 from emeritus.web.gateway.door import Entered
 from emeritus.web.gateway.meter import Events, Meter
@@ -26,6 +26,7 @@ from emeritus.web.gateway.turnstile import Turnstile
 
 MAX_WHOLE: Final = 32 * 2**20
 HUNG_UP: Final = 499
+_NO_SUCH_PATH: Final = frozenset({404, 405, 501})
 log = structlog.get_logger("emeritus.gateway")
 
 
@@ -39,7 +40,10 @@ class _Failure(msgspec.Struct):
 
 @define(eq=False)
 class Relay:
-    """Asks the model and answers with what it says. Every call that was let in is written down at its end."""
+    """Asks the model and answers with what it says. Every call that was let in is written down at its end.
+
+    *chatting* is shared by all calls: the models whose engines were seen to know chats and no responses.
+    """
 
     turnstile: Turnstile
     links: Links
@@ -49,6 +53,8 @@ class Relay:
     request_id: str
     headers_in: Mapping[str, str]
     meter: Meter
+    chatting: set[str]
+    retold_as: str = ""
     status: int = 0
     left: bool = False
     over: bool = False
@@ -122,19 +128,34 @@ class Relay:
     async def _ask(self, send: Send) -> None:
         model = self.entered.admission.model.id
         async with self.pool.alease(model, self.entered.admission.key_id) as voice:
-            if self.asked.path not in voice.paths:
+            retold = self.asked.path == responses.RESPONSES and responses.CHAT in voice.paths
+            if self.asked.path in voice.paths and not (retold and model in self.chatting):
+                body = self.asked.body_for(model)
+                async with voice.request(self.asked.path, body, self.headers_in) as answer:
+                    if not (retold and answer.status in _NO_SUCH_PATH):
+                        await self._pass_on(send, answer, model)
+                        return
+            if not retold:
                 raise _not_spoken(model, self.asked.path, voice)
-            async with voice.request(self.asked.path, self.asked.body_for(model), self.headers_in) as answer:
-                if answer.status >= 400:
-                    raise await _failure(answer, model)
-                kind = answer.headers.get("content-type", "application/json")
-                if kind.startswith("text/event-stream"):
-                    await self._stream(send, answer)
-                else:
-                    await self._whole(send, answer, kind)
+            self.retold_as = "resp_" + self.request_id.removeprefix("req-")
+            body = responses.as_chat(self.asked.fields, model)
+            async with voice.request(responses.CHAT, body, self.headers_in) as answer:
+                await self._pass_on(send, answer, model)
+                self.chatting.add(model)
+
+    async def _pass_on(self, send: Send, answer: RawAnswer, model: str) -> None:
+        if answer.status >= 400:
+            raise await _failure(answer, model)
+        kind = answer.headers.get("content-type", "application/json")
+        if kind.startswith("text/event-stream"):
+            await self._stream(send, answer)
+        else:
+            await self._whole(send, answer, kind)
 
     async def _whole(self, send: Send, answer: RawAnswer, kind: str) -> None:
         body = await _read(answer, MAX_WHOLE)
+        if self.retold_as:
+            body = responses.whole(body, self.asked.fields, self.retold_as)
         if self.asked.path != "/v1/messages/count_tokens":
             self.meter.whole(body)
         await self._write_down(200)
@@ -143,17 +164,27 @@ class Relay:
 
     async def _stream(self, send: Send, answer: RawAnswer) -> None:
         events = Events()
+        telling = responses.Telling(self.asked.fields, self.retold_as) if self.retold_as else None
         async for chunk in answer.chunks():
-            seen = [event for event in events.feed(chunk) if self.meter.event(event)]
-            if seen and not self.status and _headless(self.asked.path, seen[0]):
-                seen.insert(0, answers.message_start(self.entered.admission.model.id, self.request_id))
-            if seen:
-                await self._begin_stream(send)
-                if self.meter.ended:
-                    await self._write_down(200)
-                await send({"type": "http.response.body", "body": b"".join(seen), "more_body": True})
+            whole = events.feed(chunk)
+            if telling is not None:
+                whole = [told for event in whole for told in telling.feed(event)]
+            await self._show(send, whole)
+        if telling is not None:
+            await self._show(send, telling.end())
         await self._begin_stream(send)
-        await send({"type": "http.response.body", "body": events.rest()})
+        await send({"type": "http.response.body", "body": b"" if telling else events.rest()})
+
+    async def _show(self, send: Send, events: Sequence[bytes]) -> None:
+        seen = [event for event in events if self.meter.event(event)]
+        if not seen:
+            return
+        if not self.status and _headless(self.asked.path, seen[0]):
+            seen.insert(0, answers.message_start(self.entered.admission.model.id, self.request_id))
+        await self._begin_stream(send)
+        if self.meter.ended:
+            await self._write_down(200)
+        await send({"type": "http.response.body", "body": b"".join(seen), "more_body": True})
 
     async def _begin_stream(self, send: Send) -> None:
         if not self.status:

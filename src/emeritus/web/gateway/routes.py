@@ -49,6 +49,7 @@ class _Gateway:
         self._parts = parts
         self._door = door
         self._turnstile = Turnstile(door)
+        self._chatting: set[str] = set()
 
     async def call(self, request: Request) -> Response | Relay:
         request_id = self._request_id()
@@ -70,6 +71,7 @@ class _Gateway:
             request_id,
             request.headers,
             Meter(hide_usage=call.usage_added),
+            self._chatting,
         )
 
     async def models(self, request: Request) -> Response:

@@ -1,0 +1,174 @@
+"""The stream of a chat as the stream of a response: each item opened, told in pieces, closed, in order."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+from attrs import define, field
+
+from emeritus.voices.errors import BadReply
+from emeritus.web.gateway.responses import whole as shapes
+
+Kind = Literal["reasoning", "message", "function_call"]
+_PREFIX: Mapping[Kind, str] = {"reasoning": "rs", "message": "msg", "function_call": "fc"}
+
+
+@define
+class _Item:
+    """An item that is being told. *call* is the place of a tool's call among those of the answer."""
+
+    kind: Kind
+    id: str
+    place: int
+    call: int | None = None
+    call_id: str = ""
+    name: str = ""
+    text: str = ""
+
+    def told(self, status: str) -> dict[str, Any]:
+        if self.kind == "message":
+            return shapes.message(self.id, self.text, status)
+        if self.kind == "reasoning":
+            return shapes.reasoning(self.id, self.text, status)
+        return shapes.function_call(self.id, self.call_id, self.name, self.text, status)
+
+
+@define
+class Telling:
+    """Tells one stream. *fields* are those of the call; *response_id* names the response."""
+
+    fields: Mapping[str, msgspec.Raw]
+    response_id: str
+    _model: str = ""
+    _created: int = 0
+    _begun: bool = False
+    _ended: bool = False
+    _finish: str | None = None
+    _usage: Mapping[str, Any] | None = None
+    _open: _Item | None = None
+    _done: list[dict[str, Any]] = field(factory=list)
+    _number: int = 0
+
+    def feed(self, event: bytes) -> list[bytes]:
+        """Return the events that tell what *event*, one whole event of the chat, told.
+
+        Raises:
+            BadReply: it is no event of a chat.
+        """
+        data = b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
+        if not data:
+            return []  # a comment that keeps the connection open
+        if data == b"[DONE]":
+            return self.end()
+        try:
+            return self._chunk(msgspec.json.decode(data, type=dict[str, Any]))
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, msgspec.MsgspecError):
+            raise BadReply("The engine sent what is no event of a chat.", next_step="Call again.") from None
+
+    def end(self) -> list[bytes]:
+        """Return the events that end the stream; none, when it has ended or has not begun."""
+        if self._ended or not self._begun:
+            return []
+        self._ended = True
+        out = self._close()
+        told = self._response()
+        return [*out, self._event(f"response.{told['status']}", response=told)]
+
+    def _chunk(self, chunk: dict[str, Any]) -> list[bytes]:
+        out: list[bytes] = []
+        if not self._begun:
+            self._begun = True
+            self._model, self._created = chunk.get("model", ""), int(chunk.get("created") or 0)
+            begun = self._response("in_progress")
+            out += [
+                self._event("response.created", response=begun),
+                self._event("response.in_progress", response=begun),
+            ]
+        self._usage = chunk.get("usage") or self._usage
+        for choice in chunk.get("choices") or ():
+            delta = choice.get("delta") or {}
+            if delta.get("reasoning_content"):
+                out += self._say("reasoning", delta["reasoning_content"])
+            if delta.get("content"):
+                out += self._say("message", delta["content"])
+            for call in delta.get("tool_calls") or ():
+                out += self._call(call)
+            self._finish = choice.get("finish_reason") or self._finish
+        return out
+
+    def _say(self, kind: Kind, piece: str) -> list[bytes]:
+        out: list[bytes] = []
+        item = self._open
+        if item is None or item.kind != kind:
+            out, item = self._begin(kind)
+        item.text += piece
+        name = "output_text" if kind == "message" else "reasoning_text"
+        more: dict[str, Any] = {"logprobs": []} if kind == "message" else {}
+        told = {"item_id": item.id, "output_index": item.place, "content_index": 0, "delta": piece, **more}
+        return [*out, self._event(f"response.{name}.delta", **told)]
+
+    def _call(self, call: dict[str, Any]) -> list[bytes]:
+        out: list[bytes] = []
+        item, about = self._open, call.get("function") or {}
+        if item is None or item.call != call["index"]:
+            names = {"call": call["index"], "call_id": call.get("id") or "", "name": about.get("name") or ""}
+            out, item = self._begin("function_call", **names)
+        piece = about.get("arguments") or ""
+        if not piece:
+            return out
+        item.text += piece
+        told = {"item_id": item.id, "output_index": item.place, "delta": piece}
+        return [*out, self._event("response.function_call_arguments.delta", **told)]
+
+    def _begin(self, kind: Kind, **more: Any) -> tuple[list[bytes], _Item]:
+        out = self._close()
+        place = len(self._done)
+        number = self.response_id.removeprefix("resp_")
+        self._open = item = _Item(kind, f"{_PREFIX[kind]}_{number}_{place}", place, **more)
+        out.append(
+            self._event("response.output_item.added", output_index=place, item=item.told("in_progress"))
+        )
+        if kind == "message":
+            out.append(self._event("response.content_part.added", **_at(item), part=shapes.output_text("")))
+        return out, item
+
+    def _close(self) -> list[bytes]:
+        item, self._open = self._open, None
+        if item is None:
+            return []
+        told = item.told("completed")
+        self._done.append(told)
+        out: list[bytes] = []
+        if item.kind == "message":
+            part = shapes.output_text(item.text)
+            out += [
+                self._event("response.output_text.done", **_at(item), text=item.text, logprobs=[]),
+                self._event("response.content_part.done", **_at(item), part=part),
+            ]
+        elif item.kind == "reasoning":
+            out.append(self._event("response.reasoning_text.done", **_at(item), text=item.text))
+        else:
+            done = {"item_id": item.id, "output_index": item.place, "name": item.name, "arguments": item.text}
+            out.append(self._event("response.function_call_arguments.done", **done))
+        return [*out, self._event("response.output_item.done", output_index=item.place, item=told)]
+
+    def _response(self, status: str = "") -> dict[str, Any]:
+        return shapes.response(
+            self.fields,
+            self.response_id,
+            model=self._model,
+            created=self._created,
+            items=self._done,
+            finish=self._finish,
+            usage=self._usage,
+            status=status,
+        )
+
+    def _event(self, kind: str, **told: Any) -> bytes:
+        data = msgspec.json.encode({"type": kind, "sequence_number": self._number, **told})
+        self._number += 1
+        return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+
+
+def _at(item: _Item) -> dict[str, Any]:
+    return {"item_id": item.id, "output_index": item.place, "content_index": 0}
