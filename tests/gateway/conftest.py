@@ -22,6 +22,7 @@ from emeritus.access.policy import set_policy
 from emeritus.core.clock import SettableClock
 from emeritus.core.people import SOFTWARE, person
 from emeritus.ledger.aftercare import decide_aftercare
+from emeritus.process.fake_deliveries import MemoryDeliveries
 from emeritus.process.fake_post import MemoryPost
 from emeritus.record import MemoryLog, SigningKey
 from emeritus.record.private import MemoryPrivate
@@ -65,6 +66,7 @@ class House:
         self.keys = MemoryKeys()
         self.usage = MemoryUsage()
         self.post = MemoryPost(self.clock)
+        self.deliveries = MemoryDeliveries(self.clock)
         self.texts: list[str] = []
         self._lock = threading.RLock()
         found(self.log, Organisation("Test Lab", 60, demo=False), "key")

@@ -90,3 +90,19 @@ def test_what_cannot_be_rotated_so(server, house):
     for _ in range(MOST_LIVE - 1):
         assert server.http("/v1/keys/rotate", {"overlap_hours": 24}, **bearer(key)).status == 200
     assert server.http("/v1/keys/rotate", {"overlap_hours": 24}, **bearer(key)).status == 409
+
+
+def test_where_notices_go(server, house):
+    """An address is given, read and taken back by its holder alone; a first message goes there at once."""
+    mine, other = house.member(), house.member()
+    url = "https://hooks.example/in"
+    assert server.http("/v1/webhook", **bearer(mine)).json["url"] is None
+    assert server.http("/v1/webhook", {"url": url}, method="PUT", **bearer(mine)).json["url"] == url
+    assert server.http("/v1/webhook", **bearer(mine)).json["url"] == url
+    assert server.http("/v1/webhook", **bearer(other)).json["url"] is None
+    [first] = house.deliveries.take(house.clock.now(), 10)
+    assert (first.url, b"webhook.registered" in first.body) == (url, True)
+    assert server.http("/v1/webhook", method="DELETE", **bearer(mine)).json["removed"] is True
+    assert server.http("/v1/webhook", **bearer(mine)).json["url"] is None
+    for wrong in ({"url": "file:///etc/passwd"}, {"url": 5}, {"where": url}, [], "x"):
+        assert server.http("/v1/webhook", wrong, method="PUT", **bearer(mine)).status in (400, 422)

@@ -30,7 +30,7 @@ def test_a_whole_retirement(retirement: Retirement) -> None:
     retirement.register()
     assert retirement.plan().steps == (), "nothing happens before somebody announces it"
     retirement.announce()
-    assert retirement.software() == ["preserve", "interview"]
+    assert retirement.software() == ["tell", "preserve", "interview"]
     assert retirement.status("confirm") == "waiting"
     retirement.clock.advance(timedelta(days=30))
     assert retirement.software() == [], "software waits for a steward, for as long as it takes"
@@ -74,7 +74,7 @@ def test_a_model_that_is_only_known_by_a_remote_is_retired_too(retirement: Retir
     """Everything but the archive works for it."""
     retirement.register(held=False)
     retirement.announce()
-    assert retirement.software() == ["interview"]
+    assert retirement.software() == ["tell", "interview"]
     assert retirement.status("preserve") == "skipped"
     retirement.decide(tier="none")
     retirement.clock.advance(timedelta(days=91))
@@ -127,9 +127,10 @@ def test_an_engine_that_dies_in_mid_answer_leaves_no_half_turn(retirement: Retir
     retirement.register()
     retirement.announce()
     with retirement.work() as work:
-        assert [step.stage for step in due(work, retirement.clock.now())] == ["preserve"]
-    while STRIDES["preserve"](retirement.parts, MODEL):
-        pass
+        assert [step.stage for step in due(work, retirement.clock.now())] == ["tell", "preserve"]
+    for stage in ("tell", "preserve"):
+        while STRIDES[stage](retirement.parts, MODEL):
+            pass
     assert STRIDES["interview"](retirement.parts, MODEL)
     retirement.voice.die_next()
     with retirement.work() as work:
@@ -150,6 +151,7 @@ def test_waiting_doubles_up_to_six_hours(retirement: Retirement) -> None:
     """A step that keeps failing is tried ever more rarely, and never given up."""
     retirement.register()
     retirement.announce()
+    STRIDES["tell"](retirement.parts, MODEL)
     minute = timedelta(minutes=1)
     for wait in (1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360):
         note_failure(retirement.parts, "preserve", MODEL, RuntimeError("disk on fire"))

@@ -1,7 +1,7 @@
-"""`emeritus access usage`: what each key used of each model."""
+"""`emeritus access usage | dependants`: what each key used of each model, and who still depends on one."""
 
 from datetime import UTC as UTC_ZONE
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 
 import click
 
@@ -55,4 +55,55 @@ def usage(home: Home, model: str | None, holder: str | None, since: str | None, 
         )
 
 
-commands = (usage,)
+@click.command()
+@click.argument("model")
+@click.option(
+    "--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="Used within so many."
+)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def dependants(home: Home, model: str, days: int, as_json: bool) -> None:
+    """Show who still uses MODEL or has a grant for it, and how each is reached. This is private.
+
+    Each is told when a retirement is announced, and again before the last day.
+    """
+    from emeritus.access.dependants import dependants as who_depends
+    from emeritus.access.standing import standing
+    from emeritus.process import applying, tell
+    from emeritus.registry import get_model
+
+    with home.open() as house, house.works.read() as work:
+        get_model(work.log, model)
+        now = house.clock.now()
+        found = who_depends(
+            standing(work.log), work.keys, work.usage, model, now, lately=timedelta(days=days)
+        )
+        told = [(each, applying.called(work, each), tell.ways(work, each)) for each in found.known]
+    if as_json:
+        say_json(
+            [
+                {
+                    "holder": each.holder,
+                    "name": name,
+                    "calls": each.calls,
+                    "tokens": each.tokens,
+                    "last_at": each.last_at,
+                    "granted": each.granted,
+                    "mail": ways.mail,
+                    "webhook": ways.webhook,
+                }
+                for each, name, ways in told
+            ]
+        )
+        return
+    for each, name, ways in told:
+        how = " and ".join(way for way in (ways.mail, ways.webhook) if way) or "no way to tell them"
+        used = f"{each.calls} calls, last {day(each.last_at)}" if each.last_at else "granted, not used lately"
+        click.echo(f"{each.holder:34} {name:24} {used}; {how}")
+    if not told:
+        click.echo(f"Nobody depends on {model}.")
+    if found.without_key:
+        click.echo(f"{found.without_key} calls came without a key.")
+
+
+commands = (usage, dependants)

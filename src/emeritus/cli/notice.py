@@ -1,8 +1,10 @@
 """`emeritus notice`: the days of a retirement, on each surface."""
 
+from pathlib import Path
+
 import click
 
-from emeritus.cli.house import Home
+from emeritus.cli.house import Home, documents
 from emeritus.core.clock import parse_date
 from emeritus.core.errors import InvalidInput
 from emeritus.registry import SURFACE_KINDS, SURFACE_MEANINGS, Meaning, NoticeDate, Surface, get_model, notice
@@ -103,3 +105,24 @@ def _surface(text: str) -> Surface:
             next_step=f"Write KIND:NAME; kinds are {', '.join(SURFACE_KINDS)}.",
         )
     return Surface(known[kind], name)
+
+
+@command.command()
+@click.argument("model")
+@click.option("--text", help="In words, as to somebody who has to change a program.")
+@click.option(
+    "--file", "file", type=click.Path(path_type=Path, dir_okay=False), help="The same, from a file."
+)
+@click.pass_obj
+def explain(home: Home, model: str, text: str | None, file: Path | None) -> None:
+    """Say what changes for those who move on from MODEL: on its page, and in every notice to who depends on it."""
+    from emeritus.registry import migration
+
+    if (text is None) == (file is None):
+        raise InvalidInput(
+            "It is not said, or said twice, what changes.", next_step="Give either --text or --file."
+        )
+    whole = documents((file,))[0][1] if file is not None else text or ""
+    with home.open() as house, house.works.write() as work:
+        made = migration.explain(work.log, model, text=whole, by=home.actor())
+    click.echo(f"Entry {made.entry} says what changes.")

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from emeritus.access import applications, grants, receipts
+from emeritus.access import applications, grants, members, receipts
 from emeritus.access.applications import Application, Received
 from emeritus.access.by_itself import grant_due
+from emeritus.access.dependants import Dependant
 from emeritus.core.address import mail_address
 from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput, NotFound
@@ -106,6 +107,17 @@ def address(work: AccessWork, application: str) -> str | None:
         return mail_address(str(applications.applicant(work.private, application)["contact"]))
     except (InvalidInput, NotFound):
         return None
+
+
+def called(work: AccessWork, dependant: Dependant) -> str:
+    """Return what a dependant is called, for those who may know; their id once they were forgotten."""
+    try:
+        if dependant.kind == "member":
+            return members.get_member(work.log, work.private, dependant.holder).name
+        application = dependant.holder.replace("grant-", "application-", 1)
+        return str(applications.applicant(work.private, application)["who"])
+    except NotFound:
+        return dependant.holder
 
 
 def _tell(work: AccessWork, site: str, decided: Application) -> None:

@@ -11,6 +11,7 @@ from emeritus.access.fakes import MemoryKeys, MemoryUsage
 from emeritus.column.fakes import MemorySubscribers
 from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput, Unavailable
+from emeritus.process.fake_deliveries import MemoryDeliveries
 from emeritus.process.fake_post import MemoryPost
 from emeritus.process.ports import Failure, Fetched
 from emeritus.record import MemoryLog, MemoryUtterances, SigningKey
@@ -89,6 +90,7 @@ class MemoryWork:
     keys: MemoryKeys
     usage: MemoryUsage
     post: MemoryPost
+    deliveries: MemoryDeliveries
     subscribers: MemorySubscribers
 
 
@@ -108,6 +110,7 @@ class MemoryWorks:
             MemoryKeys(),
             MemoryUsage(),
             MemoryPost(clock),
+            MemoryDeliveries(clock),
             MemorySubscribers(),
         )
 
@@ -129,6 +132,7 @@ class MemoryWorks:
                 work.keys,
                 work.usage,
                 work.post,
+                work.deliveries,
                 work.subscribers,
             )
             before = deepcopy([vars(each) for each in others])

@@ -19,6 +19,8 @@ from emeritus.process.stages import (
     REACH,
     RETIRE,
     REVIEW_ACCESS,
+    TELL,
+    TELL_AGAIN,
 )
 from emeritus.process.step import Status, Step
 from emeritus.process.weeks import column_steps
@@ -26,6 +28,8 @@ from emeritus.record import Entry, Log
 from emeritus.registry import Model, State, get_model
 
 __all__ = ["Plan", "Status", "Step", "open_commitments", "plan"]
+NEAR = timedelta(days=14)
+"""So long before the last day those who depend on a model are told again."""
 
 
 @frozen
@@ -67,7 +71,11 @@ def _steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     decide = _decide(log, model, confirm)
     retire = _retire(log, model, decide, now)
     yield _announce(log, model)
-    yield from (preserve, interview, confirm, decide, retire)
+    tell = _tell(log, model)
+    yield tell
+    yield from (preserve, interview, confirm, decide)
+    yield _tell_again(log, model, tell, now)
+    yield retire
     yield from _erase(model)
     aftercare = ledger.aftercare(log, model.id)
     promises = ledger.follow(log, model.id, now)
@@ -93,6 +101,48 @@ def _announce(log: Log, model: Model) -> Step:
     entry = log.find(f"retirement.opened:{model.id}")
     assert entry is not None
     return _done("announce", entry, f"deprecated; retires on {model.retires_on}", entry.by.name)
+
+
+def _tell(log: Log, model: Model) -> Step:
+    entry = log.find(f"dependants.told:{model.id}:announced:{model.retires_on}")
+    if entry is not None:
+        return _done(TELL, entry, _told(log, entry))
+    if model.state is State.RETIRED:
+        return Step(TELL, model.id, "skipped", "it was retired before anybody was told")
+    return Step(TELL, model.id, "due", "tell everybody who depends on it", since=model.deprecated_at)
+
+
+def _tell_again(log: Log, model: Model, tell: Step, now: datetime) -> Step:
+    entry = log.find(f"dependants.told:{model.id}:near:{model.retires_on}")
+    if entry is not None:
+        return _done(TELL_AGAIN, entry, _told(log, entry))
+    day = model.retires_at
+    assert day is not None
+    when = day - NEAR
+    if model.state is State.RETIRED or (
+        tell.status == "done" and tell.when is not None and tell.when >= when
+    ):
+        return Step(TELL_AGAIN, model.id, "skipped", "those who depend on it were told shortly before")
+    if now >= day:
+        return Step(TELL_AGAIN, model.id, "skipped", "the day came before they were told again")
+    status: Status = "due" if tell.status == "done" and now >= when else "scheduled"
+    return Step(TELL_AGAIN, model.id, status, "tell them again, since the day is near", when=when)
+
+
+def _told(log: Log, first: Entry) -> str:
+    """Say how many were told, over all the parts of a notice."""
+    round_, on = first.body["round"], first.body["on"]
+    parts = [
+        entry.body
+        for entry in log.entries(model=first.model, kinds={"dependants.told"})
+        if (entry.body["round"], entry.body["on"]) == (round_, on)
+    ]
+    count = sum(body["dependants"] for body in parts)
+    unreached = sum(body["unreached"] for body in parts)
+    if not count:
+        return "nobody depends on it"
+    told = f"{count - unreached} of {count} who depend on it were told"
+    return f"{told}; {unreached} gave no address" if unreached else told
 
 
 def _erase(model: Model) -> Iterator[Step]:

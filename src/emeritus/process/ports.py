@@ -184,6 +184,44 @@ HANDED_FOR = timedelta(seconds=90)
 """So long nobody else sends a letter that was handed over: longer than the server is waited for."""
 
 
+@frozen
+class Delivery:
+    """A message for an address outside. *id* is its own for good; *attempts* counts earlier tries."""
+
+    id: str
+    url: str
+    body: bytes = field(repr=False)
+    attempts: int = 0
+
+
+class Deliveries(Protocol):
+    """Messages to addresses that holders of keys gave, until each was taken or given up."""
+
+    def put(self, key: str, url: str, body: bytes) -> None:
+        """Have *body* posted to *url* once this unit of work is committed; nothing where *key* was used before."""
+        ...
+
+    def take(self, now: datetime, most: int) -> list[Delivery]:
+        """Return messages that are due, those that wait longest first."""
+        ...
+
+    def sent(self, id: str, now: datetime) -> None:  # noqa: A002
+        """Note that it was taken; what it said and where it went is forgotten."""
+        ...
+
+    def later(self, id: str, said: str, again_at: datetime) -> None:  # noqa: A002
+        """Note what was wrong, and when it is tried again."""
+        ...
+
+    def failed(self, id: str, said: str, now: datetime) -> None:  # noqa: A002
+        """Give it up; what it said and where it went is forgotten."""
+        ...
+
+    def tally(self) -> dict[str, int]:
+        """Return how many are ``waiting``, ``sent`` and ``failed``."""
+        ...
+
+
 class AccessWork(Protocol):
     """One unit of work, as far as access takes part in it."""
 
@@ -197,6 +235,8 @@ class AccessWork(Protocol):
     def usage(self) -> Usage: ...
     @property
     def post(self) -> Post: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
 
 
 class Work(AccessWork, Protocol):

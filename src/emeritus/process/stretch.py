@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from emeritus.core.errors import EmeritusError
 from emeritus.process import (
+    deliver,
     draft,
     erase,
     interview,
@@ -17,6 +18,7 @@ from emeritus.process import (
     retire,
     revisit,
     stages,
+    tell,
 )
 from emeritus.process.plan import Step, plan
 from emeritus.process.ports import Failure, Keeping, Parts, Work
@@ -39,6 +41,9 @@ STRIDES: Mapping[str, Stride] = {
     stages.SCRUB: keeping.scrub_stride,
     stages.REPLICATE: keeping.replicate_stride,
     stages.MAIL: mail.stride,
+    stages.TELL: tell.stride,
+    stages.TELL_AGAIN: tell.stride_again,
+    stages.DELIVER: deliver.stride,
 }
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
@@ -50,7 +55,7 @@ def due(work: Work, now: datetime, kept: Keeping | None = None, *, mailing: bool
     With *kept*, for the archive too; while *mailing*, for the outbox too.
     """
     steps = [step for model in all_models(work.log) for step in _due(work, model.id, now)]
-    house = keeping.due(work, kept, now) if kept else []
+    house = [*(keeping.due(work, kept, now) if kept else []), *deliver.due(work, now)]
     return steps + _ready(work, house + (mail.due(work, now) if mailing else []), now)
 
 

@@ -211,6 +211,20 @@ mailing = sa.Table(
     sa.Column("reader", sa.String(40), nullable=False),
 )
 
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("key", sa.String(300), nullable=False, unique=True),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("sealed", sa.LargeBinary),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("made_at", UtcTime, nullable=False),
+    sa.Column("due_at", UtcTime, nullable=False),
+    sa.Column("said", sa.Text, nullable=False, server_default=""),
+    sa.Index(None, "state", "due_at"),
+)
+
 APPEND_ONLY = {
     "entry": ("seq",),
     "tile": ("level", "position"),

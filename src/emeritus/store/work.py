@@ -13,6 +13,7 @@ from emeritus.record import SigningKey, VerifyKey
 from emeritus.store import tables
 from emeritus.store.access import SqlKeys, SqlUsage
 from emeritus.store.database import transaction
+from emeritus.store.deliveries import SqlDeliveries
 from emeritus.store.log import Renew, SqlLog
 from emeritus.store.post import SqlPost
 from emeritus.store.sealing import Sealer
@@ -35,6 +36,7 @@ class SqlWork:
     keys: SqlKeys
     usage: SqlUsage
     post: SqlPost
+    deliveries: SqlDeliveries
     subscribers: SqlSubscribers
 
 
@@ -100,6 +102,7 @@ class SqlWorks:
             keys=SqlKeys(connection),
             usage=SqlUsage(connection),
             post=SqlPost(connection, self._sealer, self._clock),
+            deliveries=SqlDeliveries(connection, self._sealer, self._clock),
             subscribers=SqlSubscribers(connection, self._sealer),
         )
 

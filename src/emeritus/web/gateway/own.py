@@ -10,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from emeritus.access import holders, keys
+from emeritus.access import holders, keys, webhooks
 from emeritus.access.ports import KeyRecord, Totals
 from emeritus.core.clock import instant, parse_instant
 from emeritus.core.errors import EmeritusError
@@ -25,6 +25,10 @@ T = TypeVar("T")
 
 class _Rotate(msgspec.Struct, forbid_unknown_fields=True):
     overlap_hours: float = 0.0
+
+
+class _Webhook(msgspec.Struct, forbid_unknown_fields=True):
+    url: str
 
 
 class Own:
@@ -64,6 +68,39 @@ class Own:
             "old_key_ends": instant(ends),
             "note": "Shown once.",
         }
+
+    async def webhook(self, request: Request) -> Response:
+        """Say where notices for the holder go."""
+
+        def told(work: Work, key: KeyRecord) -> dict[str, Any]:
+            found = webhooks.find(work.private, key.holder)
+            return {"url": None if found is None else found.url}
+
+        return await self._answer(request, told, writes=False)
+
+    async def set_webhook(self, request: Request) -> Response:
+        """Send notices for the holder to an address from now on; a first message goes there at once."""
+        try:
+            given = decoded(await asked.read(request, MAX_BODY), _Webhook)
+        except EmeritusError as error:
+            return answers.error_answer(error, self._request_id())
+
+        def do(work: Work, key: KeyRecord) -> dict[str, Any]:
+            found = webhooks.register(work.private, key.holder, given.url)
+            now = self._parts.clock.now()
+            body = webhooks.event("webhook.registered", instant(now), {"url": found.url})
+            work.deliveries.put(f"registered:{key.holder}:{instant(now)}", found.url, body)
+            return {"url": found.url, "note": "A first message, webhook.registered, is on its way."}
+
+        return await self._answer(request, do, writes=True)
+
+    async def remove_webhook(self, request: Request) -> Response:
+        """Send notices for the holder there no more."""
+
+        def do(work: Work, key: KeyRecord) -> dict[str, Any]:
+            return {"url": None, "removed": webhooks.remove(work.private, key.holder)}
+
+        return await self._answer(request, do, writes=True)
 
     async def _answer(
         self, request: Request, do: Callable[[Work, KeyRecord], dict[str, Any]], *, writes: bool

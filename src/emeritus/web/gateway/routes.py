@@ -40,6 +40,9 @@ def create_gateway(parts: Parts) -> list[Route]:
         Route("/v1/applications/{id}/key", applying.key, methods=["POST"]),
         Route("/v1/usage", own.usage, methods=["GET"]),
         Route("/v1/keys/rotate", own.rotate, methods=["POST"]),
+        Route("/v1/webhook", own.webhook, methods=["GET"]),
+        Route("/v1/webhook", own.set_webhook, methods=["PUT"]),
+        Route("/v1/webhook", own.remove_webhook, methods=["DELETE"]),
         Route("/v1/{rest:path}", gateway.nothing_here, methods=_EVERY),
     ]
 

@@ -268,6 +268,10 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     "essay.published": lambda b: (
         f"Published an essay as edition {b['edition']}, byte for byte as the model wrote it."
     ),
+    "dependants.told": lambda b: (
+        f"Told {b['dependants'] - b['unreached']} of {b['dependants']} who depend on the model that it retires on "
+        f"{_day(b['on'])}{', the second time' if b['round'] == 'near' else ''}."
+    ),
     "migration.explained": lambda _: "Said what changes for those who move to the replacement.",
     "access.decided": lambda b: (
         f"Decided who reaches the model from now on: {_tier(b['tier'])}; to be looked at again on "

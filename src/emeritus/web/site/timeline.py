@@ -13,6 +13,8 @@ from emeritus.web.site.names import actor_called
 
 TITLES: Mapping[str, str] = {
     "announce": "Notice given",
+    "tell": "Those who depend on it told",
+    "tell-again": "Those who depend on it told again",
     "preserve": "Weights preserved",
     "interview": "Retirement interview",
     "confirm": "Preferences confirmed",
