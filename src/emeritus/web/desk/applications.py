@@ -68,13 +68,17 @@ class ApplicationPages:
             name, reason, answer = sent.get("form"), sent.get("reason"), sent.get("answer")
             if answer == "hold":
                 return room.hold(work.log, name, reason=reason, by=session.actor)
-            if answer in ("grant", "refuse"):
+            if answer == "refuse":
+                return applying.answer(
+                    work, parts.clock, parts.site_url, name, grant=False, reason=reason, by=session.actor
+                )
+            if answer == "grant":
                 return applying.answer(
                     work,
                     parts.clock,
                     parts.site_url,
                     name,
-                    grant=answer == "grant",
+                    grant=True,
                     reason=reason,
                     by=session.actor,
                     days=whole(sent.get("days"), "How many days"),
