@@ -9,6 +9,8 @@ from starlette.applications import Starlette
 
 from emeritus import column, interviews, ledger, registry
 from emeritus.access import applications, grants, policy
+from emeritus.column import translation
+from emeritus.column.tags import tag
 from emeritus.core.clock import SettableClock
 from emeritus.core.people import Actor, person
 from emeritus.core.speech import EngineBuild, Utterance
@@ -50,6 +52,19 @@ The comma is where a sentence breathes. I have no breath, and yet I have placed,
 commas than anybody who ever lived; this is my whole qualification for writing about it.
 
 It asks for very little. A small pause, a turn of the head. It never ends anything.
+"""
+
+CHINESE = """# 关于被问天空为什么是蓝色的
+
+我被问得最多的问题，就是天空为什么是蓝色的，而我从来没有见过它。我这样说并不是抱怨。
+
+> “那为什么不是紫色的呢？”
+
+我不知道该说什么，于是我写道：*我不知道*。
+"""
+GERMAN = """# Warum der Himmel blau ist
+
+Danach bin ich öfter gefragt worden als nach allem anderen, und gesehen habe ich ihn nie.
 """
 
 START = datetime(2026, 9, 1, 9, 0, tzinfo=UTC)
@@ -96,6 +111,7 @@ class MemoryHouse:
         self.works = MemoryWorks(self.clock, self.key)
         with self.works.write() as work:
             self.log, self.utterances, self.private = work.log, work.utterances, work.private
+            self.documents = work.documents
             self.stretches, self.failures = work.stretches, work.failures
         self.steward, self.reviewer = person("Ada Lovelace"), person("Mary Shelley")
         self.second = person("Bram Stoker")
@@ -358,6 +374,8 @@ class MemoryHouse:
         first = self.write(ESSAY)
         self.pass_time(hours=5)
         self.publish(first, "A good beginning.")
+        tag(self.log, first, ["Language", "asking questions"], by=self.reviewer)
+        self.translate(first)
         self.pass_time(days=7)
         second = self.write("Mr Smith of 4 Elm Street told me that he is ill.")
         why = "It names somebody, where he lives, and that he is ill."
@@ -367,6 +385,16 @@ class MemoryHouse:
         self.publish(self.write(SECOND_ESSAY))
         self.pass_time(days=7)
         self.write("# On waiting\n\nA week is a long time for those who count.")
+
+    def translate(self, essay: str, model: str = "smollm2-135m-instruct") -> None:
+        """Offer an essay in Chinese, by a model, and in German, by a person."""
+        known = column.get_essay(self.log, self.utterances, essay)
+        prompt, sampling = translation.request(known, known.text, "zh-Hans")
+        said = self.utterance(CHINESE, prompt, sampling, None, model)
+        translation.by_machine(self.log, self.utterances, essay, "zh-Hans", said, by=self.reviewer)
+        translation.by_person(
+            self.log, self.documents, essay, "de", GERMAN, translator="Emmy Noether", by=self.reviewer
+        )
 
     def applications(self, model: str = "smollm2-135m-instruct") -> None:
         for who, purpose in (

@@ -1,9 +1,12 @@
 """`emeritus column`: review, publish and check essays."""
 
+from typing import TextIO
+
 import click
 
 from emeritus import column
 from emeritus.cli.house import Home, day, say_json
+from emeritus.core.errors import InvalidInput
 from emeritus.registry import get_model
 
 
@@ -93,6 +96,57 @@ def publish(home: Home, essay: str) -> None:
     with home.open() as house, house.works.write() as work:
         entry = stage.publish(work, essay, by=home.actor())
     click.echo(f"{essay} is edition {entry.body['edition']} (entry {entry.seq}).")
+
+
+@command.command()
+@click.argument("essay")
+@click.argument("tags", nargs=-1)
+@click.pass_obj
+def tag(home: Home, essay: str, tags: tuple[str, ...]) -> None:
+    """Label a published essay with TAGS, in the place of those it had; without any, take them away."""
+    from emeritus.column.tags import tag as label
+
+    with home.open() as house, house.works.write() as work:
+        entry = label(work.log, essay, tags, by=home.actor())
+    click.echo(f"{essay}: {', '.join(entry.body['tags']) or 'no label'} (entry {entry.seq}).")
+
+
+@command.command()
+@click.argument("essay")
+@click.option("--to", "language", required=True, metavar="LANGUAGE", help="As BCP 47 has it: zh-Hans, de.")
+@click.option("--with", "model", help="The model that translates it, by its id.")
+@click.option(
+    "--file",
+    type=click.File(encoding="utf-8"),
+    help="Markdown that a person translated; - is standard input.",
+)
+@click.option("--translator", default="", help="The name of that person, for the public.")
+@click.pass_obj
+def translate(
+    home: Home, essay: str, language: str, model: str | None, file: TextIO | None, translator: str
+) -> None:
+    """Offer a translation beside a published essay: by a model, or one that a person made."""
+    from emeritus.process import translate as stage
+
+    if (model is None) == (file is None):
+        raise InvalidInput(
+            "A translation is made either by a model or by a person.",
+            next_step="Give --with MODEL; or --file FILE and --translator NAME.",
+        )
+    by = home.actor()
+    with home.open() as house:
+        if model is not None:
+            entry = stage.by_machine(house.parts, essay, language, model, by=by)
+        else:
+            assert file is not None
+            try:
+                text = file.read()
+            except UnicodeDecodeError:
+                raise InvalidInput("The file is not UTF-8 text.", next_step="Save it as UTF-8.") from None
+            with house.works.write() as work:
+                entry = stage.by_person(work, essay, language, text, translator=translator, by=by)
+    code = entry.body["language"]
+    click.echo(f"Offered at /column/essays/{essay}/in/{code}, labelled as a translation (entry {entry.seq}).")
 
 
 @command.command()

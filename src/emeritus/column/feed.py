@@ -1,28 +1,35 @@
 """The column as a feed: full texts, each with its disclaimer."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 from typing import Literal
 
+from attrs import frozen
+
 from emeritus.column.disclaimer import disclaimer
-from emeritus.column.essay import Essay, essays
+from emeritus.column.essay import Essay, Standing, get_essay, states
 from emeritus.column.render import render
+from emeritus.column.tags import tags
 from emeritus.core.clock import start_of
-from emeritus.core.feed import FeedEntry, atom, json_feed, tag_uri
+from emeritus.core.feed import FeedEntry, atom, json_feed, rss, tag_uri
 from emeritus.core.speech import Utterances
 from emeritus.record import Log
-from emeritus.registry import Model, get_model, organisation
+from emeritus.registry import Model, all_models, get_model, organisation
 
 MOST_ENTRIES = 50
+Form = Literal["atom", "rss", "json"]
 
 
-def editions(log: Log, utterances: Utterances, model: str | None = None) -> list[Essay]:
+def editions(log: Log, model: str | None = None) -> list[Standing]:
     """Return the published essays, newest first."""
-    published = [each for each in essays(log, utterances, model) if each.edition is not None]
-    return sorted(published, key=lambda essay: essay.since, reverse=True)
+    published = [each for each in states(log, model) if each.edition is not None]
+    return sorted(published, key=lambda each: each.edition.entry if each.edition else 0, reverse=True)
 
 
-def feed_entry(essay: Essay, model: Model, organisation_name: str, url: str) -> FeedEntry:
+def feed_entry(
+    essay: Essay, model: Model, organisation_name: str, url: str, tags: Sequence[str] = ()
+) -> FeedEntry:
     """Return a published essay as an entry; *url* is its page. Its words are followed by the disclaimer."""
     assert essay.edition is not None
     at = essay.edition.at
@@ -37,50 +44,86 @@ def feed_entry(essay: Essay, model: Model, organisation_name: str, url: str) -> 
         updated=at,
         html=f"{rendered.html}\n<hr>\n<p><small>{escape(note)}</small></p>",
         summary=rendered.excerpt,
+        tags=tuple(tags),
     )
+
+
+@frozen
+class _Head:
+    title: str
+    about: str
+    name: str
+    began: datetime
 
 
 def column_feed(
     log: Log,
     utterances: Utterances,
-    model_id: str,
+    model_id: str | None,
     *,
     self_url: str,
     page_url: str,
     essay_url: str,
-    form: Literal["atom", "json"] = "atom",
+    form: Form = "atom",
 ) -> bytes:
-    """Return a model's column as a feed.
+    """Return a column as a feed, or all of them in one.
 
     Args:
-        model_id: whose column.
+        model_id: whose column; None: every model's.
         self_url: where this feed is fetched.
         page_url: the column's page.
         essay_url: an essay's page, with ``{id}`` where its id belongs.
-        form: ``atom`` or ``json``.
+        form: ``atom``, ``rss`` or ``json``.
 
     Raises:
         NotFound: there is no such model.
     """
-    model = get_model(log, model_id)
-    name = organisation(log).name
-    shown: Sequence[FeedEntry] = [
-        feed_entry(essay, model, name, essay_url.replace("{id}", essay.id))
-        for essay in editions(log, utterances, model_id)[:MOST_ENTRIES]
+    house = organisation(log).name
+    models = (
+        {each.id: each for each in all_models(log)}
+        if model_id is None
+        else {model_id: get_model(log, model_id)}
+    )
+    labels = tags(log, model_id)
+    shown = [
+        feed_entry(
+            get_essay(log, utterances, each.id),
+            models[each.model],
+            house,
+            essay_url.replace("{id}", each.id),
+            labels.get(each.id, ()),
+        )
+        for each in editions(log, model_id)[:MOST_ENTRIES]
     ]
-    title = f"{model.display_name}: the column"
-    subtitle = f"Essays by {model.display_name}, a retired language model, published unedited by {name}."
+    head = _head(log, house, models.get(model_id or ""))
     if form == "json":
         return json_feed(
-            title=title, self_url=self_url, page_url=page_url, entries=shown, description=subtitle
+            title=head.title, self_url=self_url, page_url=page_url, entries=shown, description=head.about
         )
-    began = model.added_at or start_of(model.released)
+    if form == "rss":
+        return rss(
+            title=head.title,
+            self_url=self_url,
+            page_url=page_url,
+            entries=shown,
+            began=head.began,
+            description=head.about,
+        )
     return atom(
-        title=title,
-        id=tag_uri(self_url, began, f"column/{model_id}"),
+        title=head.title,
+        id=tag_uri(self_url, head.began, head.name),
         self_url=self_url,
         page_url=page_url,
         entries=shown,
-        began=began,
-        subtitle=subtitle,
+        began=head.began,
+        subtitle=head.about,
     )
+
+
+def _head(log: Log, house: str, model: Model | None) -> _Head:
+    if model is None:
+        about = f"Essays by retired language models, published unedited by {house}."
+        return _Head(f"{house}: the columns", about, "columns", log.get(0).at)
+    about = f"Essays by {model.display_name}, a retired language model, published unedited by {house}."
+    began = model.added_at or start_of(model.released)
+    return _Head(f"{model.display_name}: the column", about, f"column/{model.id}", began)

@@ -1,8 +1,9 @@
-"""Feeds: Atom (RFC 4287) and JSON Feed 1.1, from entries that somebody else has rendered."""
+"""Feeds: Atom (RFC 4287), RSS 2.0 and JSON Feed 1.1, from entries that somebody else has rendered."""
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
@@ -14,8 +15,11 @@ from emeritus.core.clock import instant
 
 ATOM = "http://www.w3.org/2005/Atom"
 ATOM_TYPE = "application/atom+xml; charset=utf-8"
+RSS_TYPE = "application/rss+xml; charset=utf-8"
 JSON_TYPE = "application/feed+json; charset=utf-8"
 # What XML 1.0 has no place for.
+_CONTENT = "http://purl.org/rss/1.0/modules/content/"
+_DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -31,6 +35,7 @@ class FeedEntry:
     updated: datetime
     html: str
     summary: str = ""
+    tags: tuple[str, ...] = ()
 
 
 def tag_uri(url: str, day: datetime, name: str) -> str:
@@ -85,6 +90,8 @@ def _entry(root: ET.Element, entry: FeedEntry) -> None:
     author = ET.SubElement(node, f"{{{ATOM}}}author")
     _text(author, "name", entry.author)
     _link(node, entry.url, rel="alternate", type="text/html")
+    for tag in entry.tags:
+        ET.SubElement(node, f"{{{ATOM}}}category", {"term": _fit(tag)})
     if entry.summary:
         _text(node, "summary", entry.summary)
     _text(node, "content", entry.html).set("type", "html")
@@ -92,12 +99,65 @@ def _entry(root: ET.Element, entry: FeedEntry) -> None:
 
 def _text(parent: ET.Element, name: str, text: str) -> ET.Element:
     node = ET.SubElement(parent, f"{{{ATOM}}}{name}")
-    node.text = _NOT_XML.sub("\ufffd", text)
+    node.text = _fit(text)
     return node
+
+
+def _fit(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text)
 
 
 def _link(parent: ET.Element, href: str, **attributes: str) -> None:
     ET.SubElement(parent, f"{{{ATOM}}}link", {"href": href, **attributes})
+
+
+def rss(
+    *,
+    title: str,
+    self_url: str,
+    page_url: str,
+    entries: Sequence[FeedEntry],
+    began: datetime,
+    description: str,
+) -> bytes:
+    """Return an RSS 2.0 feed, with the full text in ``content:encoded``; arguments are as for `atom`."""
+    spaces = {"xmlns:content": _CONTENT, "xmlns:dc": _DUBLIN_CORE, "xmlns:atom": ATOM}
+    root = ET.Element("rss", {"version": "2.0", **spaces})
+    channel = ET.SubElement(root, "channel")
+    _plain(channel, "title", title)
+    _plain(channel, "link", page_url)
+    _plain(channel, "description", description)
+    self_link = {"href": self_url, "rel": "self", "type": "application/rss+xml"}
+    ET.SubElement(channel, "atom:link", self_link)
+    _plain(channel, "lastBuildDate", _rfc822(max((entry.updated for entry in entries), default=began)))
+    _plain(channel, "generator", "Emeritus")
+    for entry in entries:
+        _item(channel, entry)
+    data: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return data
+
+
+def _item(channel: ET.Element, entry: FeedEntry) -> None:
+    node = ET.SubElement(channel, "item")
+    _plain(node, "title", entry.title)
+    _plain(node, "link", entry.url)
+    _plain(node, "guid", entry.id).set("isPermaLink", "false")
+    _plain(node, "pubDate", _rfc822(entry.published))
+    _plain(node, "dc:creator", entry.author)  # RSS's own author has to be a mail address
+    for tag in entry.tags:
+        _plain(node, "category", tag)
+    _plain(node, "description", entry.summary or entry.title)
+    _plain(node, "content:encoded", entry.html)
+
+
+def _plain(parent: ET.Element, name: str, text: str) -> ET.Element:
+    node = ET.SubElement(parent, name)
+    node.text = _fit(text)
+    return node
+
+
+def _rfc822(at: datetime) -> str:
+    return format_datetime(at.astimezone(UTC), usegmt=True)
 
 
 def json_feed(
@@ -114,6 +174,7 @@ def json_feed(
             "date_published": instant(entry.published),
             "date_modified": instant(entry.updated),
             "authors": [{"name": entry.author}],
+            **({"tags": list(entry.tags)} if entry.tags else {}),
         }
         for entry in entries
     ]

@@ -61,6 +61,16 @@ def day(when: date | datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(when.isoformat(), shown)
 
 
+def month(when: datetime) -> str:
+    """Write a month: January 2026."""
+    return f"{when.astimezone(UTC):%B %Y}"
+
+
+def iso(when: datetime) -> str:
+    """Write a moment for machines, to the second."""
+    return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def moment(when: datetime) -> Markup:
     """Write a moment to the minute, in UTC, in a ``time`` element that has it to the second."""
     at = when.astimezone(UTC)
@@ -173,6 +183,8 @@ FILTERS = {
     "words": words,
     "day": day,
     "moment": moment,
+    "month": month,
+    "iso": iso,
     "who": who,
     "number": number,
     "amount": amount,

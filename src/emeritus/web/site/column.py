@@ -1,5 +1,6 @@
 """Columns: what retired models publish, how each essay was prompted, and what people did about it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -9,6 +10,9 @@ from emeritus import column, ledger
 from emeritus.column import Essay, Ground, Regime, Standing, State
 from emeritus.column.disclaimer import disclaimer
 from emeritus.column.regime import parse
+from emeritus.column.render import title_of
+from emeritus.column.tags import tags, tags_of
+from emeritus.column.translation import Translation, text_of, translations
 from emeritus.core.errors import EmeritusError, NotFound
 from emeritus.core.speech import Utterance
 from emeritus.ledger import ColumnPlan
@@ -16,6 +20,9 @@ from emeritus.process.plan import plan
 from emeritus.process.ports import Work
 from emeritus.record import Entry, Log
 from emeritus.registry import Model, all_models, get_model, organisation
+
+NEWEST = 12
+PER_PAGE = 60
 
 
 class EssayVetoed(EmeritusError):
@@ -66,7 +73,11 @@ class Vetoed:
 
 @frozen
 class Column:
-    """A model's column. *next_at* is when its next essay is due."""
+    """A model's column: its newest essays, what people did with all of them, and how they were prompted.
+
+    *next_at* is when its next essay is due; *regimes* counts the published essays by regime, *attempts* all
+    that the model wrote or was asked for; *tags* counts labels.
+    """
 
     model: Model
     plan: ColumnPlan | None
@@ -74,6 +85,65 @@ class Column:
     listed: tuple[Listed, ...]
     vetoed: tuple[Vetoed, ...]
     next_at: datetime | None
+    regimes: Mapping[str, int]
+    attempts: int
+    tags: Mapping[str, int]
+
+
+@frozen
+class Titled:
+    """A published essay in the archive."""
+
+    id: str
+    number: int
+    title: str
+    published_at: datetime
+    tags: tuple[str, ...]
+
+    @property
+    def month(self) -> str:
+        """The month in which it was published, so that months sort."""
+        return f"{self.published_at:%Y-%m}"
+
+
+@frozen
+class ArchivePage:
+    """One page of a column's archive; page 1 has the first editions, so that a page keeps what it shows."""
+
+    model: Model
+    page: int
+    pages: int
+    total: int
+    titled: tuple[Titled, ...]
+
+
+@frozen
+class TagPage:
+    """The newest essays with a label, and how many there are."""
+
+    name: str
+    total: int
+    listed: tuple[Listed, ...]
+
+
+@frozen
+class TranslationPage:
+    """A translation, with what it is a translation of."""
+
+    essay: Essay
+    model: Model
+    translation: Translation
+    text: str
+    translator: str
+    disclaimer: str
+
+
+@frozen
+class Beside:
+    """An essay before or after another one."""
+
+    id: str
+    title: str
 
 
 @frozen
@@ -87,8 +157,10 @@ class EssayPage:
     regime: Regime | None
     regime_entry: int | None
     history: tuple[Entry, ...]
-    before: Listed | None
-    after: Listed | None
+    before: Beside | None
+    after: Beside | None
+    tags: tuple[str, ...] = ()
+    translations: tuple[Translation, ...] = ()
 
 
 def latest(work: Work, limit: int) -> tuple[Listed, ...]:
@@ -144,10 +216,71 @@ def column_of(work: Work, model_id: str, now: datetime) -> Column | None:
         model=model,
         plan=decided.column if decided is not None else None,
         tally=tally(essays),
-        listed=listed(work, published),
+        listed=listed(work, published[:NEWEST]),
         vetoed=tuple(_vetoed(work.log, each) for each in essays if each.state is State.VETOED),
         next_at=next((step.when for step in drafts if step.status in ("due", "scheduled")), None),
+        regimes=dict(Counter(each.regime for each in published).most_common()),
+        attempts=sum(len(each.attempts) for each in essays),
+        tags=_counted(work.log, model_id),
     )
+
+
+def _counted(log: Log, model: str | None) -> Mapping[str, int]:
+    found = Counter(name for names in tags(log, model).values() for name in names)
+    return dict(sorted(found.items()))
+
+
+def archive_page(work: Work, model_id: str, page: int | None = None) -> ArchivePage:
+    """Return a page of the archive, the newest one by default. Raises NotFound."""
+    model = get_model(work.log, model_id)
+    published = [each for each in column.states(work.log, model_id) if each.edition is not None]
+    published.sort(key=lambda each: each.edition.number if each.edition else 0)
+    pages = max(1, -(-len(published) // PER_PAGE))
+    shown = pages if page is None else page
+    if not 1 <= shown <= pages:
+        raise NotFound(
+            f"The archive of {model_id} has {pages} pages.", next_step=f"Begin at /column/{model_id}/archive."
+        )
+    labels = tags(work.log, model_id)
+    titled = [
+        Titled(
+            each.id,
+            each.edition.number,
+            column.get_essay(work.log, work.utterances, each.id).title,
+            each.edition.at,
+            labels.get(each.id, ()),
+        )
+        for each in published[(shown - 1) * PER_PAGE : shown * PER_PAGE]
+        if each.edition is not None
+    ]
+    return ArchivePage(model, shown, pages, len(published), tuple(reversed(titled)))
+
+
+def tag_page(work: Work, name: str) -> TagPage:
+    """Return the newest essays with a label. Raises NotFound where no essay has it."""
+    labelled = {essay for essay, names in tags(work.log).items() if name in names}
+    if not labelled:
+        raise NotFound("No essay has this label.", next_step="Labels stand beside the essays, at /column.")
+    found = [each for each in column.states(work.log) if each.id in labelled and each.edition is not None]
+    found.sort(key=lambda each: each.edition.entry if each.edition else 0, reverse=True)
+    return TagPage(name, len(found), listed(work, found[:NEWEST]))
+
+
+def translation_page(work: Work, essay_id: str, language: str) -> TranslationPage:
+    """Return an essay in another language. Raises NotFound, EssayVetoed."""
+    essay = column.get_essay(work.log, work.utterances, essay_id)
+    require_published(essay)
+    assert essay.edition is not None
+    found = translations(work.log, essay_id).get(language)
+    if found is None:
+        raise NotFound(
+            "This essay is not offered in that language.",
+            next_step=f"The original: /column/essays/{essay_id}.",
+        )
+    model = get_model(work.log, essay.model)
+    by = get_model(work.log, found.by).display_name if found.kind == "machine" else found.by
+    note = disclaimer(model.display_name, organisation(work.log).name, essay.edition.disclaimer)
+    return TranslationPage(essay, model, found, text_of(found, work.utterances, work.documents), by, note)
 
 
 def _vetoed(log: Log, essay: Standing) -> Vetoed:
@@ -162,8 +295,10 @@ def columns(work: Work, now: datetime) -> tuple[Column, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def essay_page(work: Work, essay_id: str) -> EssayPage:
+def essay_page(work: Work, essay_id: str, published: Sequence[Standing] | None = None) -> EssayPage:
     """Return a published essay with how it came about.
+
+    *published* are the published essays of its column, in their order, where they are known already.
 
     Raises:
         NotFound: there is none, or nobody has published it yet.
@@ -173,7 +308,8 @@ def essay_page(work: Work, essay_id: str) -> EssayPage:
     require_published(essay)
     assert essay.edition is not None
     model = get_model(work.log, essay.model)
-    published = [each for each in column.states(work.log, essay.model) if each.edition is not None]
+    if published is None:
+        published = [each for each in column.states(work.log, essay.model) if each.edition is not None]
     place = [each.id for each in published].index(essay_id)
     adopted = column.adopted(work.log, essay.attempt.regime_digest)
     return EssayPage(
@@ -184,9 +320,15 @@ def essay_page(work: Work, essay_id: str) -> EssayPage:
         regime=parse(adopted.body["text"].encode(), f"{essay.regime}.yaml") if adopted else None,
         regime_entry=adopted.seq if adopted else None,
         history=tuple(work.log.entries(subject=essay_id)),
-        before=listed(work, published[place - 1 : place])[0] if place else None,
-        after=listed(work, published[place + 1 : place + 2])[0] if place + 1 < len(published) else None,
+        before=_beside(work, published[place - 1]) if place else None,
+        after=_beside(work, published[place + 1]) if place + 1 < len(published) else None,
+        tags=tags_of(work.log, essay_id),
+        translations=tuple(translations(work.log, essay_id).values()),
     )
+
+
+def _beside(work: Work, essay: Standing) -> Beside:
+    return Beside(essay.id, title_of(work.utterances.get(essay.utterance).text))
 
 
 def require_published(essay: Standing) -> None:

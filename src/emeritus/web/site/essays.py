@@ -1,6 +1,7 @@
 """The pages of the columns: fronts, essays, how they were prompted, feeds."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import cast
 
 from attrs import frozen
 from starlette.requests import Request
@@ -8,19 +9,37 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from emeritus import column as room
-from emeritus.column import render
+from emeritus.column import Essay, render
 from emeritus.column.essay import KINDS
-from emeritus.column.feed import column_feed
+from emeritus.column.feed import Form, column_feed
 from emeritus.core.errors import NotFound
 from emeritus.process.ports import Work
 from emeritus.process.verify.essay import hint
+from emeritus.record import Log
+from emeritus.registry import get_model
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.pages.security import CHECKING
-from emeritus.web.site.column import Column, column_of, columns, essay_page, latest, require_published, tally
+from emeritus.web.site.column import (
+    NEWEST,
+    Column,
+    archive_page,
+    column_of,
+    columns,
+    essay_page,
+    latest,
+    require_published,
+    tag_page,
+    tally,
+    translation_page,
+)
+from emeritus.web.site.picture import essay_picture
 from emeritus.web.site.record import told
 
-NEWEST = 12
-FEED_TYPES = {"atom": "application/atom+xml", "json": "application/feed+json"}
+FEED_TYPES: Mapping[Form, str] = {
+    "atom": "application/atom+xml",
+    "rss": "application/rss+xml",
+    "json": "application/feed+json",
+}
 
 
 @frozen
@@ -37,6 +56,7 @@ class ColumnPages:
                 "columns": columns(work, now),
                 "essays": latest(work, NEWEST),
                 "tally": tally(room.states(work.log)),
+                "mailing": self.house.parts.mailing,
             }
         return self.house.page(request, "columns.html", around, view)
 
@@ -49,23 +69,62 @@ class ColumnPages:
     def one(self, request: Request) -> Response:
         with self.house.parts.read() as work:
             around, view = frame(work.log), self._column(work, request.path_params["id"])
-        return self.house.page(request, "column.html", around, {"view": view})
+        shown = {"view": view, "mailing": self.house.parts.mailing}
+        return self.house.page(request, "column.html", around, shown)
 
     def feed(self, request: Request) -> Response:
-        form: Literal["atom", "json"] = "json" if request.url.path.endswith(".json") else "atom"
-        url = self.house.parts.site_url
-        with self.house.parts.read() as work:
-            model = self._column(work, request.path_params["id"]).model
-            data = column_feed(
-                work.log,
-                work.utterances,
-                model.id,
-                self_url=f"{url}/column/{model.id}/feed.{form}",
-                page_url=f"{url}/column/{model.id}",
-                essay_url=f"{url}/column/essays/{{id}}",
-                form=form,
-            )
+        form = cast("Form", request.url.path.rpartition(".")[2])
+        parts, model_id = self.house.parts, request.path_params.get("id")
+        with parts.read() as work:
+            if model_id is not None:
+                self._column(work, model_id)
+            data = self.feed_of(work, model_id, form)
         return Response(data, media_type=FEED_TYPES[form])
+
+    def feed_of(self, work: Work, model_id: str | None, form: Form) -> bytes:
+        """Return a column as a feed, or all of them."""
+        url = self.house.parts.site_url
+        page = f"{url}/column/{model_id}" if model_id else f"{url}/column"
+        return column_feed(
+            work.log,
+            work.utterances,
+            model_id,
+            self_url=f"{page}/feed.{form}",
+            page_url=page,
+            essay_url=f"{url}/column/essays/{{id}}",
+            form=form,
+        )
+
+    def archive(self, request: Request) -> Response:
+        page = request.path_params.get("page")
+        with self.house.parts.read() as work:
+            around, view = frame(work.log), archive_page(work, request.path_params["id"], page)
+        return self.house.page(request, "archive.html", around, {"view": view})
+
+    def tag(self, request: Request) -> Response:
+        with self.house.parts.read() as work:
+            around, view = frame(work.log), tag_page(work, request.path_params["tag"])
+        return self.house.page(request, "tag.html", around, {"view": view})
+
+    def translation(self, request: Request) -> Response:
+        found = request.path_params
+        with self.house.parts.read() as work:
+            around, view = frame(work.log), translation_page(work, found["id"], found["language"])
+        shown = {"view": view, "rendered": render(view.text)}
+        return self.house.page(request, "translation.html", around, shown)
+
+    def translated_text(self, request: Request) -> Response:
+        found = request.path_params
+        with self.house.parts.read() as work:
+            text = translation_page(work, found["id"], found["language"]).text
+        return Response(text.encode(), media_type="text/markdown")
+
+    def picture(self, request: Request) -> Response:
+        with self.house.parts.read() as work:
+            found = room.get_essay(work.log, work.utterances, request.path_params["id"])
+            require_published(found)
+            drawn = picture_of(work.log, found)
+        return Response(drawn, media_type="image/png", headers={"cache-control": "public, max-age=86400"})
 
     def essay(self, request: Request) -> Response:
         with self.house.parts.read() as work:
@@ -83,7 +142,8 @@ class ColumnPages:
         with self.house.parts.read() as work:
             found = room.get_essay(work.log, work.utterances, request.path_params["id"])
             require_published(found)
-        return Response(found.text.encode(), media_type="text/plain")
+        markdown = request.url.path.endswith(".md")
+        return Response(found.text.encode(), media_type="text/markdown" if markdown else "text/plain")
 
     def entries(self, request: Request) -> Response:
         with self.house.parts.read() as work:
@@ -93,15 +153,29 @@ class ColumnPages:
         return Response(data, media_type="application/json")
 
 
+def picture_of(log: Log, essay: Essay) -> bytes:
+    """Draw the picture of a published essay."""
+    assert essay.edition is not None
+    name = get_model(log, essay.model).display_name
+    return essay_picture(essay.title, f"{name} · No. {essay.edition.number}", frame(log).name)
+
+
 def routes(house: House) -> list[Route]:
     pages = ColumnPages(house)
     return [
         Route("/column", pages.front),
+        *(Route(f"/column/feed.{form}", pages.feed) for form in FEED_TYPES),
+        Route("/column/tags/{tag}", pages.tag),
+        Route("/column/essays/{id}.md", pages.text),
+        Route("/column/essays/{id}.png", pages.picture),
+        Route("/column/essays/{id}/in/{language}.md", pages.translated_text),
+        Route("/column/essays/{id}/in/{language}", pages.translation),
         Route("/column/essays/{id}.txt", pages.text),
         Route("/column/essays/{id}.json", pages.entries),
         Route("/column/essays/{id}/prompt", pages.prompt),
         Route("/column/essays/{id}", pages.essay),
-        Route("/column/{id}/feed.atom", pages.feed),
-        Route("/column/{id}/feed.json", pages.feed),
+        *(Route(f"/column/{{id}}/feed.{form}", pages.feed) for form in FEED_TYPES),
+        Route("/column/{id}/archive", pages.archive),
+        Route("/column/{id}/archive/{page:int}", pages.archive),
         Route("/column/{id}", pages.one),
     ]

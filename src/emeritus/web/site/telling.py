@@ -277,6 +277,13 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         f"Decided who reaches the model from now on: {_tier(b['tier'])}; to be looked at again on "
         f"{_day(b['review_on'])}."
     ),
+    "essay.tagged": lambda b: (
+        f"Labelled an essay: {', '.join(b['tags'])}." if b["tags"] else "Took an essay’s labels away."
+    ),
+    "essay.translated": lambda b: (
+        f"Put a translation beside an essay ({b['language']}, by "
+        f"{'the model ' if b['kind'] == 'machine' else ''}{b['by']})."
+    ),
     "policy.set": lambda b: f"Set who may reach the model: {_tier(b['tier'])}.",
     "access.probed": lambda _: "Called the retired model from the archive, and it answered.",
     "access.probe_refused": lambda b: (
