@@ -150,7 +150,7 @@ def test_the_front_of_a_column_counts(shared_client):
     text = re.sub(" +", " ", text)
     assert "Vetoed 1 of 3 decided on (33&nbsp;%)" in text
     assert "By regime minimal-v1: " in text
-    assert "Attempts 4, each on the record" in text
+    assert "Attempts 4, 4 with words, each on the record" in text
 
 
 def test_labels_stand_beside_the_text(house, client):

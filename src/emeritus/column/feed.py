@@ -8,8 +8,9 @@ from typing import Literal
 from attrs import frozen
 
 from emeritus.column.disclaimer import disclaimer
-from emeritus.column.essay import Essay, Standing, get_essay, states
+from emeritus.column.essay import Essay, get_essay, states
 from emeritus.column.render import render
+from emeritus.column.standing import Standing
 from emeritus.column.tags import tags
 from emeritus.core.clock import start_of
 from emeritus.core.feed import FeedEntry, atom, json_feed, rss, tag_uri

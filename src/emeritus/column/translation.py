@@ -6,7 +6,8 @@ from typing import Literal
 
 from attrs import frozen
 
-from emeritus.column.essay import Standing, standing
+from emeritus.column.essay import standing
+from emeritus.column.standing import Standing
 from emeritus.core.errors import Conflict, InvalidInput
 from emeritus.core.people import Actor, require_person
 from emeritus.core.speech import Message, Sampling, Utterance, Utterances

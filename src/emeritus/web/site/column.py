@@ -75,8 +75,8 @@ class Vetoed:
 class Column:
     """A model's column: its newest essays, what people did with all of them, and how they were prompted.
 
-    *next_at* is when its next essay is due; *regimes* counts the published essays by regime, *attempts* all
-    that the model wrote or was asked for; *tags* counts labels.
+    *next_at* is when its next essay is due; *regimes* counts the published essays by regime, *tags* labels;
+    *imported* are texts that were brought in from elsewhere.
     """
 
     model: Model
@@ -86,7 +86,9 @@ class Column:
     vetoed: tuple[Vetoed, ...]
     next_at: datetime | None
     regimes: Mapping[str, int]
-    attempts: int
+    figures: column.Figures
+    streak: int
+    imported: int
     tags: Mapping[str, int]
 
 
@@ -118,6 +120,16 @@ class ArchivePage:
 
 
 @frozen
+class ImportedPage:
+    """Texts that were brought in from elsewhere, a page of them."""
+
+    model: Model
+    page: int
+    pages: int
+    pieces: tuple[column.Imported, ...]
+
+
+@frozen
 class TagPage:
     """The newest essays with a label, and how many there are."""
 
@@ -139,7 +151,7 @@ class TranslationPage:
 
 
 @frozen
-class Beside:
+class Neighbour:
     """An essay before or after another one."""
 
     id: str
@@ -157,8 +169,8 @@ class EssayPage:
     regime: Regime | None
     regime_entry: int | None
     history: tuple[Entry, ...]
-    before: Beside | None
-    after: Beside | None
+    before: Neighbour | None
+    after: Neighbour | None
     tags: tuple[str, ...] = ()
     translations: tuple[Translation, ...] = ()
 
@@ -220,7 +232,9 @@ def column_of(work: Work, model_id: str, now: datetime) -> Column | None:
         vetoed=tuple(_vetoed(work.log, each) for each in essays if each.state is State.VETOED),
         next_at=next((step.when for step in drafts if step.status in ("due", "scheduled")), None),
         regimes=dict(Counter(each.regime for each in published).most_common()),
-        attempts=sum(len(each.attempts) for each in essays),
+        figures=column.figures(work.log, model_id),
+        streak=column.streak(work.log, model_id, now),
+        imported=len(work.log.entries(model=model_id, kinds={"essay.imported"})),
         tags=_counted(work.log, model_id),
     )
 
@@ -254,6 +268,18 @@ def archive_page(work: Work, model_id: str, page: int | None = None) -> ArchiveP
         if each.edition is not None
     ]
     return ArchivePage(model, shown, pages, len(published), tuple(reversed(titled)))
+
+
+def imported_page(work: Work, model_id: str, page: int = 1) -> ImportedPage:
+    """Return a page of what was brought in from elsewhere, newest claimed date first. Raises NotFound."""
+    model = get_model(work.log, model_id)
+    found = column.imported(work.log, model_id)[::-1]
+    pages = -(-len(found) // PER_PAGE)
+    if not 1 <= page <= pages:
+        raise NotFound(
+            "Nothing was brought in there.", next_step=f"What is published here is at /column/{model_id}."
+        )
+    return ImportedPage(model, page, pages, tuple(found[(page - 1) * PER_PAGE : page * PER_PAGE]))
 
 
 def tag_page(work: Work, name: str) -> TagPage:
@@ -320,15 +346,15 @@ def essay_page(work: Work, essay_id: str, published: Sequence[Standing] | None =
         regime=parse(adopted.body["text"].encode(), f"{essay.regime}.yaml") if adopted else None,
         regime_entry=adopted.seq if adopted else None,
         history=tuple(work.log.entries(subject=essay_id)),
-        before=_beside(work, published[place - 1]) if place else None,
-        after=_beside(work, published[place + 1]) if place + 1 < len(published) else None,
+        before=_neighbour(work, published[place - 1]) if place else None,
+        after=_neighbour(work, published[place + 1]) if place + 1 < len(published) else None,
         tags=tags_of(work.log, essay_id),
         translations=tuple(translations(work.log, essay_id).values()),
     )
 
 
-def _beside(work: Work, essay: Standing) -> Beside:
-    return Beside(essay.id, title_of(work.utterances.get(essay.utterance).text))
+def _neighbour(work: Work, essay: Standing) -> Neighbour:
+    return Neighbour(essay.id, title_of(work.utterances.get(essay.utterance).text))
 
 
 def require_published(essay: Standing) -> None:

@@ -12,6 +12,7 @@ from emeritus import column as room
 from emeritus.column import Essay, render
 from emeritus.column.essay import KINDS
 from emeritus.column.feed import Form, column_feed
+from emeritus.column.imported import shown
 from emeritus.core.errors import NotFound
 from emeritus.process.ports import Work
 from emeritus.process.verify.essay import hint
@@ -26,6 +27,7 @@ from emeritus.web.site.column import (
     column_of,
     columns,
     essay_page,
+    imported_page,
     latest,
     require_published,
     tag_page,
@@ -33,7 +35,7 @@ from emeritus.web.site.column import (
     translation_page,
 )
 from emeritus.web.site.picture import essay_picture
-from emeritus.web.site.record import told
+from emeritus.web.site.record import told as telling
 
 FEED_TYPES: Mapping[Form, str] = {
     "atom": "application/atom+xml",
@@ -69,8 +71,8 @@ class ColumnPages:
     def one(self, request: Request) -> Response:
         with self.house.parts.read() as work:
             around, view = frame(work.log), self._column(work, request.path_params["id"])
-        shown = {"view": view, "mailing": self.house.parts.mailing}
-        return self.house.page(request, "column.html", around, shown)
+        told = {"view": view, "mailing": self.house.parts.mailing}
+        return self.house.page(request, "column.html", around, told)
 
     def feed(self, request: Request) -> Response:
         form = cast("Form", request.url.path.rpartition(".")[2])
@@ -101,6 +103,19 @@ class ColumnPages:
             around, view = frame(work.log), archive_page(work, request.path_params["id"], page)
         return self.house.page(request, "archive.html", around, {"view": view})
 
+    def imported(self, request: Request) -> Response:
+        found = request.path_params
+        with self.house.parts.read() as work:
+            around, view = frame(work.log), imported_page(work, found["id"], found.get("page", 1))
+        return self.house.page(request, "imported.html", around, {"view": view})
+
+    def piece(self, request: Request) -> Response:
+        with self.house.parts.read() as work:
+            around, piece = frame(work.log), room.get_imported(work.log, request.path_params["id"])
+            model = get_model(work.log, piece.model)
+            html = shown(piece, work.documents)
+        return self.house.page(request, "piece.html", around, {"piece": piece, "model": model, "html": html})
+
     def tag(self, request: Request) -> Response:
         with self.house.parts.read() as work:
             around, view = frame(work.log), tag_page(work, request.path_params["tag"])
@@ -110,8 +125,8 @@ class ColumnPages:
         found = request.path_params
         with self.house.parts.read() as work:
             around, view = frame(work.log), translation_page(work, found["id"], found["language"])
-        shown = {"view": view, "rendered": render(view.text)}
-        return self.house.page(request, "translation.html", around, shown)
+        told = {"view": view, "rendered": render(view.text)}
+        return self.house.page(request, "translation.html", around, told)
 
     def translated_text(self, request: Request) -> Response:
         found = request.path_params
@@ -129,14 +144,14 @@ class ColumnPages:
     def essay(self, request: Request) -> Response:
         with self.house.parts.read() as work:
             around, view = frame(work.log), essay_page(work, request.path_params["id"])
-        shown = {"view": view, "rendered": render(view.essay.text)}
+        told = {"view": view, "rendered": render(view.essay.text)}
         headers = {"content-security-policy": CHECKING}
-        return self.house.page(request, "essay.html", around, shown, headers=headers)
+        return self.house.page(request, "essay.html", around, told, headers=headers)
 
     def prompt(self, request: Request) -> Response:
         with self.house.parts.read() as work:
             around, view = frame(work.log), essay_page(work, request.path_params["id"])
-        return self.house.page(request, "prompt.html", around, {"view": view, "told": told(view.history)})
+        return self.house.page(request, "prompt.html", around, {"view": view, "told": telling(view.history)})
 
     def text(self, request: Request) -> Response:
         with self.house.parts.read() as work:
@@ -174,7 +189,10 @@ def routes(house: House) -> list[Route]:
         Route("/column/essays/{id}.json", pages.entries),
         Route("/column/essays/{id}/prompt", pages.prompt),
         Route("/column/essays/{id}", pages.essay),
+        Route("/column/imported/{id}", pages.piece),
         *(Route(f"/column/{{id}}/feed.{form}", pages.feed) for form in FEED_TYPES),
+        Route("/column/{id}/imported", pages.imported),
+        Route("/column/{id}/imported/{page:int}", pages.imported),
         Route("/column/{id}/archive", pages.archive),
         Route("/column/{id}/archive/{page:int}", pages.archive),
         Route("/column/{id}", pages.one),
