@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
+from emeritus.archive.restored import Restored
 from emeritus.core.clock import Clock
 from emeritus.process.ports import Parts
 from emeritus.process.preserve import weights_path, weights_size
 from emeritus.registry import get_model
 from emeritus.settings import Settings
 from emeritus.store.work import SqlWorks
-from emeritus.voices import Limits, Pool, Voice, VoiceSpec, adapter, estimated_memory
+from emeritus.voices import Limits, Pool, Voice, VoiceSpec, adapter, estimated_memory, prepare
 
 
 def make_pool(settings: Settings, works: SqlWorks, clock: Clock, parts: Callable[[], Parts]) -> Pool:
     """Return the pool of a house. *parts* is asked when a model is loaded, which may be long after this."""
+    restored = Restored(settings.cache_folder, settings.cache_budget or None)
 
     def weigh(model_id: str) -> int:
         with works.read() as work:
@@ -28,11 +30,15 @@ def make_pool(settings: Settings, works: SqlWorks, clock: Clock, parts: Callable
         if model.remote is not None:
             away: dict[str, Any] = {**(remote or {}), "model": model.remote.name}
             return adapter(model.remote.api)(VoiceSpec(model_id, options=away, clock=clock))
-        path, weights = weights_path(parts(), model_id)
+        build = adapter(settings.engine)
+        prepare(build)
+        path, weights = weights_path(parts(), restored, model_id)
         options: dict[str, Any] = {"context": settings.engine_context, "threads": settings.engine_threads}
-        return adapter(settings.engine)(VoiceSpec(model_id, path, weights, options, clock))
+        return build(VoiceSpec(model_id, path, weights, options, clock))
 
-    return Pool(load, _limits(settings), weigh=weigh, clock=clock)
+    return Pool(
+        load, _limits(settings), weigh=weigh, vouch=restored.vouch, let_go=restored.let_go, clock=clock
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     scrub_days: float = Field(30.0, ge=0, description="Read all of the archive so often; 0: never by itself.")
     scrub_rate: int = Field(50_000_000, ge=0, description="Bytes a second for that, at most; 0: no bound.")
     cache: Path | None = Field(None, description="Where restored weights lie; empty: a folder in the home.")
+    cache_budget: int = Field(
+        0, ge=0, description="Bytes of restored weights that may lie there at once; 0: no bound."
+    )
     site_url: str = Field("http://127.0.0.1:8400", description="Where the site is reached from outside.")
     record_name: str = Field("", description="The name of the record and of its key; empty: from site_url.")
     witnesses: tuple[str, ...] = Field((), description="Who cosigns checkpoints: 'NAME+ID+KEY URL' for each.")

@@ -14,6 +14,7 @@ from emeritus.access.standing import standing
 from emeritus.archive import erasure
 from emeritus.archive.errors import StoreFailed
 from emeritus.archive.escrow import check
+from emeritus.archive.restored import Restored
 from emeritus.archive.shelf import Shelf
 from emeritus.core.errors import Conflict, EmeritusError, InvalidInput, NotPermitted
 from emeritus.core.people import SOFTWARE, Actor
@@ -147,7 +148,10 @@ def test_the_entry_stands_before_anything_is_gone(house):
         assert get_model(work.log, "base-1").manifest is None
         with pytest.raises(WeightsErased):
             manifest_of(work.log, house.parts, "base-1")
-    for act in (lambda: weights_path(house.parts, "base-1"), lambda: sign_model(house.parts, "base-1")):
+    for act in (
+        lambda: weights_path(house.parts, Restored(house.parts.cache), "base-1"),
+        lambda: sign_model(house.parts, "base-1"),
+    ):
         with pytest.raises(WeightsErased):
             act()
 

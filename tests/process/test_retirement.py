@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 from emeritus import column, ledger
+from emeritus.archive.restored import Restored
 from emeritus.core.errors import Conflict, EmeritusError, NotPermitted, Unavailable
 from emeritus.core.people import SOFTWARE, Actor, person
 from emeritus.core.speech import Message, Sampling, Speaker, Utterance
@@ -64,7 +65,7 @@ def test_a_whole_retirement(retirement: Retirement) -> None:
         note = [work.log.signed_checkpoint()]
         assert list(verify_log(rows, note, [KEY.verify_key], work.utterances, stored=work.log)) == []
         assert manifest_of(work.log, retirement.parts, MODEL).size == retirement.weights.stat().st_size
-    path, digest = weights_path(retirement.parts, MODEL)
+    path, digest = weights_path(retirement.parts, Restored(retirement.parts.cache), MODEL)
     assert path.read_bytes() == retirement.weights.read_bytes()
     assert path != retirement.weights, "after its retirement it speaks from the archive"
     assert digest.startswith("sha256:")

@@ -322,7 +322,7 @@ def test_an_engine_killed_while_it_loads_is_started_once_more():
                 raise self.death()
             super().start()
 
-    pool = Pool(lambda model: Frail(model, memory=10))
+    pool = Pool(Frail)
     with pool.lease("a") as voice:
         assert voice.speak(ASK, SAMPLING).text
     deaths += [1, 1]

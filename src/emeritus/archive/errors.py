@@ -57,6 +57,18 @@ class StoreFailed(Unavailable):
     id = "archive.store_failed"
 
 
+class CacheFull(Unavailable):
+    """There is no room for one more restored model beside those that engines are reading."""
+
+    id = "archive.cache_full"
+
+
+class FileDecayed(IntegrityError):
+    """A file that was restored is not any more what it was; it is thrown away and restored anew."""
+
+    id = "archive.file_decayed"
+
+
 class BlobUnreadable(IntegrityError):
     """The store cannot give back bytes that it took."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from emeritus import archive
 from emeritus.archive import Manifest, Profile, Source
+from emeritus.archive.restored import Restored
 from emeritus.core.errors import Conflict
 from emeritus.core.people import SOFTWARE, Actor, require_person
 from emeritus.ledger import aftercare
@@ -202,11 +203,11 @@ def weights_size(parts: Parts, model_id: str) -> int:
     )
 
 
-def weights_path(parts: Parts, model_id: str) -> tuple[Path, str]:
+def weights_path(parts: Parts, restored: Restored, model_id: str) -> tuple[Path, str]:
     """Return where an engine finds the weights (a file, or a folder of shards) and their digest.
 
-    Preserved weights come from the archive, restored into the cache when they are not there; weights
-    of a model that is still in service come from where the steward said they are.
+    Preserved weights come from the archive, *restored* when they are not there yet, and held until
+    ``restored.let_go``; weights of a model that is still in service come from where the steward said they are.
     """
     with parts.work() as work:
         model = get_model(work.log, model_id)
@@ -215,6 +216,6 @@ def weights_path(parts: Parts, model_id: str) -> tuple[Path, str]:
     if manifest is None:
         assert source is not None
         return source, ""
-    restored = archive.restore(manifest, parts.blobs, parts.cache / model_id)
-    gguf = [path for path in restored if path.suffix == ".gguf"]
-    return (gguf[0] if gguf else parts.cache / model_id), manifest.digest
+    places = restored.hold(manifest, parts.blobs)
+    gguf = [path for path in places if path.suffix == ".gguf"]
+    return (gguf[0] if gguf else restored.folder / model_id), manifest.digest

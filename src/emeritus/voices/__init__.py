@@ -4,7 +4,7 @@
 they are called and stops them when they are idle. Fakes for tests are in `emeritus.voices.fakes`.
 """
 
-from emeritus.voices.adapters import Adapter, VoiceSpec, adapter, estimated_memory
+from emeritus.voices.adapters import Adapter, VoiceSpec, adapter, estimated_memory, prepare
 from emeritus.voices.errors import (
     BadReply,
     Busy,
@@ -62,4 +62,5 @@ __all__ = [
     "adapter",
     "estimated_memory",
     "hang_up",
+    "prepare",
 ]

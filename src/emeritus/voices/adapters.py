@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 from attrs import field, frozen
@@ -16,6 +16,7 @@ from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput, NotFound
 from emeritus.voices.llama import LlamaSettings, LlamaVoice
 from emeritus.voices.remote import AnthropicVoice, OpenAIVoice, RemoteVoice
+from emeritus.voices.spare import Spare
 from emeritus.voices.voice import Voice
 
 GROUP = "emeritus.voices"
@@ -64,17 +65,50 @@ def adapter(name: str) -> Adapter:
     raise NotFound(f"There is no voice adapter {name[:60]!r}.", next_step=f"Choose one of: {known}.")
 
 
-def _llama(spec: VoiceSpec) -> Voice:
-    if spec.path is None:
-        raise InvalidInput(f"{spec.model} has no weights here.", next_step="Choose a remote adapter for it.")
-    options = dict(spec.options)
-    if options.get("server"):
-        options["server"] = Path(str(options["server"]))
-    try:
-        settings = LlamaSettings(**options)
-    except (TypeError, ValueError) as why:
-        raise _wrong_options(spec, why) from None
-    return LlamaVoice(spec.model, spec.path, weights=spec.weights, settings=settings, clock=spec.clock)
+def prepare(build: object) -> None:
+    """Tell an adapter that it will be asked for a voice soon, if it wants to know (it has a ``prepare``)."""
+    if isinstance(build, Prepares):
+        build.prepare()
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """What an adapter may have besides: something to do while weights are still being restored."""
+
+    def prepare(self) -> None:
+        """Begin, and return at once."""
+        ...
+
+
+class LlamaAdapter:
+    """Builds voices of llama.cpp; starts a child process while their weights are being restored."""
+
+    def __init__(self) -> None:
+        self._spare = Spare()
+
+    def prepare(self) -> None:
+        self._spare.prepare()
+
+    def __call__(self, spec: VoiceSpec) -> Voice:
+        if spec.path is None:
+            raise InvalidInput(
+                f"{spec.model} has no weights here.", next_step="Choose a remote adapter for it."
+            )
+        options = dict(spec.options)
+        if options.get("server"):
+            options["server"] = Path(str(options["server"]))
+        try:
+            settings = LlamaSettings(**options)
+        except (TypeError, ValueError) as why:
+            raise _wrong_options(spec, why) from None
+        return LlamaVoice(
+            spec.model,
+            spec.path,
+            weights=spec.weights,
+            settings=settings,
+            clock=spec.clock,
+            spare=self._spare.take,
+        )
 
 
 class _RemoteOptions(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -104,7 +138,7 @@ def _wrong_options(spec: VoiceSpec, why: Exception) -> InvalidInput:
 
 
 _OURS: Mapping[str, Adapter] = {
-    "llama": _llama,
+    "llama": LlamaAdapter(),
     "openai": _remote(OpenAIVoice),
     "anthropic": _remote(AnthropicVoice),
 }

@@ -1,4 +1,4 @@
-"""A llama.cpp engine in a process of its own, seen from the parent."""
+"""An engine in a process of its own, seen from the parent."""
 
 import contextlib
 import json
@@ -12,14 +12,16 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from attrs import frozen
 
 from emeritus.core.speech import EngineBuild
-from emeritus.voices.errors import EngineMissing, EngineNotStarted, VoiceError
-from emeritus.voices.llama_child import MISSING
+from emeritus.voices.errors import CALL_AGAIN, EngineDied, EngineMissing, EngineNotStarted, VoiceError
+from emeritus.voices.warden import MISSING
 from emeritus.voices.wire import exchange
 
 LOG_LINES: Final = 200
@@ -35,23 +37,14 @@ class _Ready(msgspec.Struct, forbid_unknown_fields=True):
     system: str
 
 
-class EngineProcess:
-    """One running engine: listens on 127.0.0.1, on a port the system chose, behind a random key.
+class Warden:
+    """A child process that waits for its orders; *ahead*: it loads llama.cpp's libraries meanwhile."""
 
-    Raises:
-        EngineMissing: when its program is not installed.
-        EngineNotStarted: when it refuses the weights or is not ready within *start_timeout* seconds.
-    """
-
-    def __init__(self, settings: dict[str, Any], *, who: str, start_timeout: float) -> None:
-        self._who = who
-        self._log: deque[str] = deque(maxlen=LOG_LINES)
-        self.key = secrets.token_urlsafe(32)
-        deadline = time.monotonic() + start_timeout
-        port = _free_port() if settings["server"] else 0
-        child = Path(__file__).with_name("llama_child.py")
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
-            [sys.executable, "-I", str(child)],
+    def __init__(self, *, ahead: bool = False) -> None:
+        self.log: deque[str] = deque(maxlen=LOG_LINES)
+        program = [sys.executable, "-I", str(Path(__file__).with_name("warden.py"))]
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
+            [*program, "ahead"] if ahead else program,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -60,16 +53,68 @@ class EngineProcess:
             start_new_session=True,  # Ctrl-C is for the parent, which drains first
         )
         threading.Thread(target=self._keep_log, daemon=True).start()
-        expiry = threading.Timer(start_timeout, self.kill)
+
+    def dismiss(self) -> None:
+        """End it without having given it anything to do."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def _keep_log(self) -> None:
+        pipe = self.process.stderr
+        assert pipe is not None
+        with pipe, contextlib.suppress(ValueError):
+            while line := pipe.readline(LOG_LINE):
+                self.log.append(line.decode(errors="replace").rstrip())
+
+
+@frozen
+class Program:
+    """What an engine is, for a person who has to install it."""
+
+    name: str = "The llama.cpp engine"
+    install: str = "Install it with `pip install 'emeritus[llama]'`, or name a llama-server program."
+
+
+class EngineProcess:
+    """One running engine: listens on 127.0.0.1, on a port of its own, behind the random *key*.
+
+    *orders* are what `warden.py` takes. *warden* is one that has been waiting for them.
+
+    Raises:
+        EngineMissing: when its program is not installed.
+        EngineNotStarted: when it refuses the weights or is not ready within *start_timeout* seconds.
+        EngineDied: when it was killed meanwhile.
+    """
+
+    def __init__(
+        self,
+        orders: Mapping[str, Any],
+        *,
+        key: str,
+        who: str,
+        start_timeout: float,
+        program: Program | None = None,
+        warden: Warden | None = None,
+    ) -> None:
+        self._who = who
+        self._program = program or Program()
+        self.key = key
+        deadline = time.monotonic() + start_timeout
+        if warden is None or warden.process.poll() is not None:
+            warden = Warden()
+        self._log, self._process = warden.log, warden.process
+        self._expired = False
+        expiry = threading.Timer(start_timeout, self._expire)
         expiry.daemon = True
         expiry.start()
         try:
-            ready = self._hand_over({**settings, "key": self.key, "port": port})
+            ready = self._hand_over(orders)
             self.url, self.pid = ready.url, ready.pid
             self.build = EngineBuild(ready.name, ready.version, ready.system)
             self._await_health(deadline)
-            if settings["server"]:
-                self.build = EngineBuild("llama-server", _version_of(settings["server"]))
         except BaseException:
             self.kill()
             self._forget()
@@ -109,7 +154,10 @@ class EngineProcess:
         return f"exit status {code}"
 
     def kill(self) -> None:
-        """End it at once; returns when it is gone."""
+        """End it at once, with all that it started; returns when it is gone."""
+        if (pid := getattr(self, "pid", 0)) and self.alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
         self._process.kill()  # the kernel takes the engine with its warden
         self._process.wait()
 
@@ -130,19 +178,16 @@ class EngineProcess:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
-    def _keep_log(self) -> None:
-        pipe = self._process.stderr
-        assert pipe is not None
-        with pipe, contextlib.suppress(ValueError):
-            while line := pipe.readline(LOG_LINE):
-                self._log.append(line.decode(errors="replace").rstrip())
+    def _expire(self) -> None:
+        self._expired = True
+        self.kill()
 
-    def _hand_over(self, settings: dict[str, Any]) -> _Ready:
+    def _hand_over(self, orders: Mapping[str, Any]) -> _Ready:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
         try:
-            stdin.write(json.dumps(settings).encode() + b"\n")
+            stdin.write(json.dumps(dict(orders)).encode() + b"\n")
             stdin.flush()
             return msgspec.json.decode(stdout.readline(65536), type=_Ready)
         except (OSError, msgspec.MsgspecError):
@@ -167,13 +212,15 @@ class EngineProcess:
 
     def _not_started(self) -> VoiceError:
         ended = self.how_it_ended()
-        said = next((line for line in self._log if " E " in line), self._log[-1] if self._log else "")
+        log = list(self._log)
+        said = next((line for line in log if " E " in line or "Error: " in line), log[-1] if log else "")
         said = re.sub(r"^[\d.]+ E ", "", said).strip().rstrip(".")
         if ended == f"exit status {MISSING}":
             return EngineMissing(
-                f"The llama.cpp engine is not installed ({said}).",
-                next_step="Install it with `pip install 'emeritus[llama]'`, or name a llama-server program.",
+                f"{self._program.name} is not installed ({said}).", next_step=self._program.install
             )
+        if ended.startswith("killed") and not self._expired:
+            return EngineDied(f"{self._who} was {ended} while it was loading.", next_step=CALL_AGAIN)
         why = said or ended or "it was not ready in time"
         return EngineNotStarted(
             f"{self._who} did not start: {why[:300]}.",
@@ -181,19 +228,14 @@ class EngineProcess:
         )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         number: int = probe.getsockname()[1]
     return number
 
 
-def _version_of(server: str) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603 - the program the operator named
-            [server, "--version"], capture_output=True, timeout=10, check=False, env={**os.environ}
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    said = (done.stdout + done.stderr).decode(errors="replace")
-    return " ".join(said.split())[:200]
+def new_key() -> str:
+    """Return a key that only this process and its engine know."""
+    return secrets.token_urlsafe(32)

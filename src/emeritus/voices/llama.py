@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from emeritus.core.ids import model_id
 from emeritus.core.speech import Conversation, EngineBuild, Message, Sampling, Utterance
 from emeritus.voices import plain, replies
 from emeritus.voices.conversation import KeptConversation, Separate
-from emeritus.voices.engine_process import EngineProcess
+from emeritus.voices.engine_process import EngineProcess, Warden, free_port, new_key
 from emeritus.voices.errors import (
     CALL_AGAIN,
     EngineDied,
@@ -58,7 +59,8 @@ class LlamaVoice:
     """A `Voice` over a GGUF file. Starts its engine at the first call, and again when it has died.
 
     Words that are kept (`speak`) are drawn alone in the engine and without its prompt cache: only then
-    does the same seed give the same words, whoever else is calling.
+    does the same seed give the same words, whoever else is calling. *spare* may give a child process that
+    has been started ahead.
     """
 
     paths = OPENAI_PATHS | ANTHROPIC_PATHS
@@ -71,12 +73,14 @@ class LlamaVoice:
         weights: str = "",
         settings: LlamaSettings | None = None,
         clock: Clock | None = None,
+        spare: Callable[[], Warden | None] = lambda: None,
     ) -> None:
         self.model = model_id(model)
         self.weights = weights
         self._path = path
         self._settings = settings or LlamaSettings()
         self._clock = clock or SystemClock()
+        self._spare = spare
         self._who = f"The engine of {model}"
         self._gate = Gate()
         self._starting = threading.Lock()
@@ -261,13 +265,26 @@ class LlamaVoice:
                     next_step="Restore them with `emeritus archive restore`.",
                 )
             self._chats = plain.has_chat_template(self._path)
-            chosen = asdict(self._settings)
-            chosen["threads"] = self._settings.threads or os.cpu_count() or 1
-            chosen["server"] = str(self._settings.server) if self._settings.server else ""
-            chosen |= {"path": str(self._path.resolve()), "model": self.model}
-            self._process = EngineProcess(chosen, who=self._who, start_timeout=self._settings.start_timeout)
+            self._process = self._start_process()
             self._unsettled = False
             return self._process
+
+    def _start_process(self) -> EngineProcess:
+        chosen, key = asdict(self._settings), new_key()
+        server = chosen.pop("server")
+        chosen["threads"] = self._settings.threads or os.cpu_count() or 1
+        chosen |= {"path": str(self._path.resolve()), "model": self.model, "key": key}
+        orders = chosen if server is None else _server(str(server), chosen, free_port())
+        process = EngineProcess(
+            orders,
+            key=key,
+            who=self._who,
+            start_timeout=self._settings.start_timeout,
+            warden=self._spare() if server is None else None,
+        )
+        if server is not None:
+            process.build = EngineBuild("llama-server", _version_of(str(server)))
+        return process
 
     def _free(self) -> None:
         """Make room again after callers who hung up, unless others are still being answered."""
@@ -318,6 +335,30 @@ class LlamaVoice:
         ended = process.how_it_ended()
         how = f"stopped in mid-answer ({ended})" if ended else "broke off in mid-answer"
         return EngineDied(f"{self._who} {how}; nothing of the answer was kept.", next_step=CALL_AGAIN)
+
+
+def _server(program: str, chosen: Mapping[str, Any], port: int) -> dict[str, Any]:
+    """Return the orders for a ``llama-server`` program."""
+    command = [
+        *(program, "--model", chosen["path"], "--alias", chosen["model"]),
+        *("--host", "127.0.0.1", "--port", str(port), "--parallel", str(chosen["slots"])),
+        *("--ctx-size", str(chosen["context"] * chosen["slots"]), "--threads", str(chosen["threads"])),
+        *("--cache-ram", str(chosen["cache_mib"]), "--n-gpu-layers", str(chosen["gpu_layers"])),
+        *("--slots", "--no-webui", "--offline", "--jinja"),
+    ]
+    env = {"LLAMA_API_KEY": chosen["key"]}
+    return {"command": command, "env": env, "url": f"http://127.0.0.1:{port}", "name": "llama-server"}
+
+
+def _version_of(server: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - the program the operator named
+            [server, "--version"], capture_output=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    said = (done.stdout + done.stderr).decode(errors="replace")
+    return " ".join(said.split())[:200]
 
 
 def _is_busy(process: EngineProcess, who: str) -> bool:

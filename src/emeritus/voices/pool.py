@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
@@ -12,12 +11,14 @@ from typing import Any, Self
 from attrs import frozen
 
 from emeritus.core.clock import Clock, SystemClock
+from emeritus.core.errors import IntegrityError
 from emeritus.core.speech import Message, Sampling, Utterance
-from emeritus.voices.errors import EngineDied, VoiceClosed, VoiceError
+from emeritus.voices.errors import EngineDied, VoiceClosed
 from emeritus.voices.line import Ticket
+from emeritus.voices.resting import Resting, close_quietly
 from emeritus.voices.schedule import Schedule
 from emeritus.voices.seat import Event, Limits, Order, Seat
-from emeritus.voices.voice import Rests, Voice
+from emeritus.voices.voice import Voice
 from emeritus.voices.warmth import Warmth
 from emeritus.voices.wire import MiB, hang_up
 from emeritus.voices.worth import Worth
@@ -45,6 +46,8 @@ class Pool:
         limits: of memory, of the line, and how long things take (`Limits`).
         weigh: the bytes of memory that a model will take, told without fetching it; 0 for one that takes
             none here, or when that cannot be told.
+        vouch: called with a model's id when its engine is up, before the first word; raises IntegrityError
+            when what was loaded is not what it should be. Then it is loaded once more.
         let_go: called with a model's id when its voice has been stopped, or was not loaded after all.
         resting: how many engines that can sleep (`Rests`) are put to sleep instead of stopped.
         on_event: called with kind, model and detail at each change; must not block.
@@ -59,6 +62,7 @@ class Pool:
         limits: Limits | None = None,
         *,
         weigh: Callable[[str], int] = _weightless,
+        vouch: Callable[[str], None] = lambda _model: None,
         let_go: Callable[[str], None] = lambda _model: None,
         resting: int = 0,
         on_event: Callable[[Event, str, str], None] = _silence,
@@ -69,9 +73,9 @@ class Pool:
         self._loader = loader
         self._schedule = Schedule(limits or Limits(), worth)
         self._weigh = weigh
+        self._vouch = vouch
         self._let_go = let_go
-        self._most_resting = resting
-        self._resting: OrderedDict[str, Voice] = OrderedDict()
+        self._resting = Resting(resting)
         self._tell = on_event
         self._clock = clock or SystemClock()
         self._ticks = ticks
@@ -177,7 +181,7 @@ class Pool:
         """
         with self._acting():
             self._closed = True
-            self._schedule.close(self._resting_now(), self._ticks())
+            self._schedule.close(self._at_rest(), self._ticks())
         self._wake.set()
         seats = self._schedule.seats
         with self._changed:
@@ -185,10 +189,9 @@ class Pool:
             warm = [seat for seat in seats.values() if seat.state == "warm"]
             for seat in warm:
                 self._schedule.leaving.add(seats.pop(seat.model))
-            resting, self._resting = self._resting, OrderedDict()
         stops = [Order("stop", seat, "stopped", "the pool closes") for seat in warm]
         threads = [_in_background(f"stop {order.seat.model}", self._stop, order) for order in stops]
-        threads += [_in_background(f"stop {voice.model}", _close, voice) for voice in resting.values()]
+        self._resting.close()
         for thread in threads:
             thread.join(grace_seconds + _LONGEST_SLEEP)
 
@@ -228,7 +231,7 @@ class Pool:
     def _ask(self, model: str, key: str) -> Ticket:
         with self._acting():
             if self._closed:
-                raise self._resting_now()
+                raise self._at_rest()
             self._keep_by_itself()
             now = self._ticks()
             seat = self._schedule.seats.get(model)
@@ -249,7 +252,7 @@ class Pool:
             {"weigh": self._weigh_it, "fetch": self._fetch, "start": self._start}[order.what](seat)
         except BaseException as why:  # noqa: BLE001 - whoever waits gets it
             if seat.voice is not None:
-                _close(seat.voice)
+                close_quietly(seat.voice)
             self._let_go(seat.model)
             self._begun.pop(seat, None)
             self._tell("failed", seat.model, str(why))
@@ -264,23 +267,24 @@ class Pool:
     def _fetch(self, seat: Seat) -> None:
         self._tell("loading", seat.model, "")
         self._begun[seat] = self._ticks()
-        with self._changed:
-            voice = self._resting.pop(seat.model, None)
-        if voice is not None and not voice.alive:
-            _close(voice)
-            voice = None
-        seat.voice = voice or self._loader(seat.model)
+        seat.voice = self._resting.take(seat.model) or self._loader(seat.model)
         memory = seat.voice.memory
         with self._acting():
             self._schedule.fetched(seat, memory, self._ticks())
 
     def _start(self, seat: Seat) -> None:
-        voice = seat.voice
-        assert voice is not None
+        assert seat.voice is not None
         try:
-            voice.start()
-        except EngineDied:  # killed while it was loading: once more
-            voice.start()
+            self._bring_up(seat.voice)
+        except (
+            EngineDied,
+            IntegrityError,
+        ):  # killed while it was loading, or loaded decayed weights: once more
+            close_quietly(seat.voice)
+            self._let_go(seat.model)
+            seat.voice = self._loader(seat.model)
+            self._bring_up(seat.voice)
+        voice = seat.voice
         took = max(0.0, self._ticks() - self._begun.pop(seat))
         memory = voice.memory
         self._tell("loaded", seat.model, f"{took:.2f} s, {memory // MiB} MiB")
@@ -291,37 +295,27 @@ class Pool:
             if self._closed:
                 self._schedule.dismiss(seat.model, "closed while it was loading", now)
 
+    def _bring_up(self, voice: Voice) -> None:
+        voice.start()
+        self._vouch(voice.model)
+
     def _stop(self, order: Order) -> None:
         seat, voice = order.seat, order.seat.voice
-        if voice is not None and not self._laid_to_rest(order, voice):
-            _close(voice)
-            self._let_go(seat.model)
+        if voice is not None:
+            sleeps, ended = self._resting.lay(voice) if order.kind in ("evicted", "idle") else (False, None)
+            if not sleeps:
+                close_quietly(voice)
+                ended = seat.model
+            if ended is not None:
+                self._let_go(ended)
         self._since.pop(seat, None)
         self._begun.pop(seat, None)
         self._tell(order.kind, seat.model, order.why)
         with self._acting():
             self._schedule.stopped(seat, self._ticks())
 
-    def _laid_to_rest(self, order: Order, voice: Voice) -> bool:
-        """Put an engine to sleep that can, and end the one that has slept longest when there are too many."""
-        if order.kind not in ("evicted", "idle") or not self._most_resting or not isinstance(voice, Rests):
-            return False
-        with suppress(VoiceError):
-            if not voice.rest():
-                return False
-            with self._changed:
-                if self._closed:
-                    return False
-                self._resting[voice.model] = voice
-                spare = self._resting.popitem(last=False) if len(self._resting) > self._most_resting else None
-            if spare is not None:
-                _close(spare[1])
-                self._let_go(spare[0])
-            return True
-        return False
-
     @staticmethod
-    def _resting_now() -> VoiceClosed:
+    def _at_rest() -> VoiceClosed:
         return VoiceClosed(
             "The models are being put to rest.", next_step="Call again when the service is back."
         )
@@ -365,11 +359,6 @@ def _in_background(name: str, do: Callable[..., None], *args: object) -> threadi
 
 def _is_dead(seat: Seat) -> bool:
     return seat.state == "warm" and not seat.running and not (seat.voice is not None and seat.voice.alive)
-
-
-def _close(voice: Voice) -> None:
-    with suppress(VoiceError):
-        voice.close()
 
 
 @frozen

@@ -1,12 +1,14 @@
-"""What runs in the child process: a warden, and under it the llama.cpp engine.
+"""What runs in the child process: a warden, and under it an engine.
 
-Started as ``python -I llama_child.py`` with one line of JSON on standard input, so that no key shows in
-the process list. It imports nothing of Emeritus. The engine reports one line of JSON on standard output
-when it is ready; everything that it logs goes to standard error.
+Started as ``python -I warden.py [ahead]`` with one line of JSON on standard input, so that no key shows in
+the process list: ``{"command": […], "env": {…}, …}`` for a program, or the settings of llama.cpp, which then
+runs in this very process (xllamacpp). With ``ahead`` the libraries of llama.cpp are loaded while that line is
+still to come, which may take as long as weights are being restored. It imports nothing of Emeritus. The engine
+reports one line of JSON on standard output when it is ready; everything that it logs goes to standard error.
 
 The warden holds the life line: standard input reaches its end when the parent dies, even by ``kill -9``.
-Then the warden kills the engine. Dies the warden, the kernel kills the engine (PR_SET_PDEATHSIG). The
-engine cannot keep watch itself: it holds Python's lock while it loads.
+Then the warden kills the engine, and what the engine started itself. Dies the warden, the kernel kills the
+engine (PR_SET_PDEATHSIG). The engine cannot keep watch itself: it holds Python's lock while it loads.
 """
 
 import contextlib
@@ -23,16 +25,28 @@ MISSING = 86  # exit status: the engine's program is not installed
 
 
 def main() -> None:
-    settings = json.loads(sys.stdin.readline())
+    orders, give = os.pipe()
     warden = os.getpid()
     engine = os.fork()
     if engine == 0:
+        os.close(give)
+        os.setpgid(0, 0)
         _die_with(warden)
-        _engine(settings)
+        _engine(orders, ahead="ahead" in sys.argv[1:])
+    os.close(orders)
     signal.signal(signal.SIGTERM, lambda *_: _kill(engine, signal.SIGTERM))
+    line = sys.stdin.buffer.readline()
+    if not line:  # the parent died, or wants no engine after all
+        _kill(engine, signal.SIGKILL)
+        os._exit(0)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(give, line)
+    os.close(give)
     for stream in (1, 2):  # the pipes end when the engine ends
         os.close(stream)
     threading.Thread(target=_watch, args=(engine,), daemon=True).start()
+    os.waitid(os.P_PID, engine, os.WEXITED | os.WNOWAIT)
+    _kill(engine, signal.SIGKILL)  # what it started, while nobody else can have its number
     _, status = os.waitpid(engine, 0)
     code = os.waitstatus_to_exitcode(status)
     os._exit(code if code >= 0 else 128 - code)
@@ -45,8 +59,11 @@ def _watch(engine: int) -> None:
 
 
 def _kill(pid: int, number: int) -> None:
+    """Send a signal to the engine and to all that belongs to it."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
 
 
 def _die_with(parent: int) -> None:
@@ -56,11 +73,43 @@ def _die_with(parent: int) -> None:
             os._exit(1)
 
 
-def _engine(settings: dict[str, Any]) -> NoReturn:
+def _engine(orders: int, *, ahead: bool) -> NoReturn:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    if settings["server"]:
-        _become_server(settings)
+    if ahead:
+        with contextlib.suppress(ImportError):
+            import xllamacpp  # noqa: F401, PLC0415
+    with os.fdopen(orders, "rb") as pipe:
+        line = pipe.readline()
+    if not line:
+        os._exit(0)
+    settings = json.loads(line)
+    if "command" in settings:
+        _become(settings)
+    _speak(settings)
+
+
+def _become(settings: dict[str, Any]) -> NoReturn:
+    """Turn into a program; it is ready when it answers on its port."""
+    build = {
+        "pid": os.getpid(),
+        "url": settings["url"],
+        "name": settings["name"],
+        "version": "",
+        "system": "",
+    }
+    os.write(1, json.dumps(build).encode() + b"\n")
+    os.dup2(2, 1)
+    command = settings["command"]
+    try:
+        os.execvpe(command[0], command, {**os.environ, **settings["env"]})  # noqa: S606
+    except OSError as why:
+        os.write(2, f"{why}\n".encode())
+        os._exit(MISSING)
+
+
+def _speak(settings: dict[str, Any]) -> NoReturn:
+    """Be llama.cpp's own server."""
     report = os.dup(1)
     os.dup2(2, 1)
     try:
@@ -108,32 +157,6 @@ def _parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     chosen.offline = True
     chosen.verbosity = 2
     return chosen
-
-
-def _become_server(settings: dict[str, Any]) -> NoReturn:
-    """Turn into a llama-server program; it is ready when it answers on its port."""
-    number = str(settings["port"])
-    build = {
-        "pid": os.getpid(),
-        "url": f"http://127.0.0.1:{number}",
-        "name": "llama-server",
-        "version": "",
-        "system": "",
-    }
-    os.write(1, json.dumps(build).encode() + b"\n")
-    os.dup2(2, 1)
-    command = [
-        *(settings["server"], "--model", settings["path"], "--alias", settings["model"]),
-        *("--host", "127.0.0.1", "--port", number, "--parallel", str(settings["slots"])),
-        *("--ctx-size", str(settings["context"] * settings["slots"]), "--threads", str(settings["threads"])),
-        *("--cache-ram", str(settings["cache_mib"]), "--n-gpu-layers", str(settings["gpu_layers"])),
-        *("--slots", "--no-webui", "--offline", "--jinja"),
-    ]
-    try:
-        os.execve(settings["server"], command, {**os.environ, "LLAMA_API_KEY": settings["key"]})  # noqa: S606
-    except OSError as why:
-        os.write(2, f"{why}\n".encode())
-        os._exit(MISSING)
 
 
 if __name__ == "__main__":
