@@ -21,7 +21,7 @@ from emeritus.process import announce, decide
 from emeritus.process.plan import open_commitments
 from emeritus.process.prove import stride as prove
 from emeritus.process.reach import probe
-from emeritus.registry import Surface, add_person, get_model, notice, revise_organisation
+from emeritus.registry import Surface, add_person, get_model, notice, revise_organisation, set_mail
 
 from .conftest import ADA, MODEL, RAY, Retirement
 
@@ -125,6 +125,31 @@ def test_an_engine_that_stays_away_makes_the_promise_late_and_everybody_sees_it(
     with retirement.work() as work:
         found = [entry.body["state"] for entry in work.log.entries(kinds={"commitment.checked"})]
     assert found == ["kept"], "late was never written down: the call came first"
+
+
+def test_what_is_overdue_is_mailed_to_those_whose_business_it_is(retirement: Retirement) -> None:
+    """Once for each finding, to stewards and the promise's owner who can be reached, and to nobody else."""
+    promise(retirement, NewCommitment("It is told to users", date(2026, 2, 3), shown_by="a steward says so"))
+    with retirement.work() as work:
+        add_person(work.log, JOAN, ("steward",), by=ADA)
+        for who, address in ((ADA, "ada@example.org"), (RAY, "ray@example.org")):
+            set_mail(work.log, work.private, who, address, by=ADA)
+    retirement.clock.set(datetime(2026, 2, 4, tzinfo=UTC))
+    assert retirement.software() == ["check"]
+    assert retirement.software() == []
+    with retirement.work() as work:
+        letters = [each.letter for each in work.post.take("test", retirement.clock.now(), 10)]
+    assert [(each.to, each.kind) for each in letters] == [("ada@example.org", "overdue")]
+    assert "It is told to users\n\nLate since 2026-02-04" in letters[0].text
+    retirement.clock.advance(29 * DAY)
+    assert retirement.software() == ["check"]
+    with retirement.work() as work:
+        (letter,) = [
+            each.letter
+            for each in work.post.take("test", retirement.clock.now(), 10)
+            if "broken" in each.letter.subject
+        ]
+    assert "Broken since" in letter.text
 
 
 def test_what_the_gate_refuses_its_visitors_is_refused_to_the_probe(retirement: Retirement) -> None:

@@ -1,12 +1,11 @@
 """Where people who act here can be reached by mail: a private fact, of which the record has only a commitment."""
 
-from emeritus.core.errors import InvalidInput, NotFound, NotPermitted
+from emeritus.core.address import mail_address
+from emeritus.core.errors import NotFound, NotPermitted
 from emeritus.core.people import Actor, require_person
 from emeritus.record import Act, Entry, Log
 from emeritus.record.private import Private
 from emeritus.registry.organisation import Role, people
-
-MOST_CHARACTERS = 320
 
 
 def set_mail(log: Log, private: Private, actor: Actor, address: str, *, by: Actor) -> Entry:
@@ -26,11 +25,7 @@ def set_mail(log: Log, private: Private, actor: Actor, address: str, *, by: Acto
         raise NotPermitted(
             f"{by.name} cannot say where {actor.name} is reached.", next_step="They do it, or a steward does."
         )
-    given = address.strip()
-    name, _, domain = given.rpartition("@")
-    plain = given.isascii() and given.isprintable() and not any(each in given for each in " <>,;\"'")
-    if given and (not name or not domain or not plain or len(given) > MOST_CHARACTERS):
-        raise InvalidInput("This is no mail address.", next_step="Write it as name@example.org.")
+    given = mail_address(address) if address.strip() else ""
     turn = len(log.entries(kinds={"person.mail_set"}, subject=str(actor)))
     commitment = private.put(_fact(actor), {"mail": given}) if given else None
     if not given:
