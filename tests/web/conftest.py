@@ -38,7 +38,7 @@ def new_house() -> Callable[[], object]:
 @pytest.fixture
 def house():
     """A house in which one model has gone through its whole retirement."""
-    return HOUSE.MemoryHouse().fill()
+    return HOUSE.MemoryHouse().fill().reported()
 
 
 def client_of(house) -> TestClient:
@@ -48,7 +48,7 @@ def client_of(house) -> TestClient:
 @pytest.fixture(scope="module")
 def shared_client() -> TestClient:
     """A visitor of a filled house that the tests of one module share, and do not change."""
-    return client_of(HOUSE.MemoryHouse().fill())
+    return client_of(HOUSE.MemoryHouse().fill().reported())
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def serve(house) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
     """The address of a filled demonstration."""
-    with serve(HOUSE.MemoryHouse().fill(demo=True)) as url:
+    with serve(HOUSE.MemoryHouse().fill(demo=True).reported()) as url:
         yield url
 
 

@@ -16,6 +16,7 @@ from emeritus.core.people import Actor, person
 from emeritus.core.speech import EngineBuild, Utterance
 from emeritus.ledger import ColumnPlan, Cost, NewCommitment
 from emeritus.process.fakes import MemoryWork, MemoryWorks
+from emeritus.process.report import draft_report, publish_report
 from emeritus.record import Act, SigningKey
 from emeritus.registry import Document, Lineage, NewModel, Organisation, Remote, Weights
 from emeritus.web.pages.app import build_app
@@ -276,6 +277,29 @@ class MemoryHouse:
             text = said.get(turn.question) or summary(turn.schema)
             words = self.utterance(text, turn.prompt, turn.sampling, turn.schema, model)
             interviews.record_turn(self.log, self.utterances, turn, words)
+
+    def open(self, protocol, model: str = "smollm2-135m-instruct", **more):
+        """Open a sitting, by any protocol."""
+        known = registry.get_model(self.log, model)
+        return interviews.open_sitting(self.log, known, protocol, steward=self.steward, **more)
+
+    def hold(self, sitting, speaker):
+        """Take every turn of a sitting; return it as it stands then."""
+        known = registry.get_model(self.log, sitting.model)
+        while (turn := interviews.next_turn(self.log, self.utterances, known, sitting)) is not None:
+            words = speaker.speak(turn.prompt, turn.sampling, schema=turn.schema)
+            interviews.record_turn(self.log, self.utterances, turn, words)
+        return interviews.get_sitting(self.log, sitting.id)
+
+    def report(self, model: str = "smollm2-135m-instruct", pdf: bytes | None = None):
+        """Publish the report on a model's interviews; return its entry."""
+        with self.works.write() as work:
+            return publish_report(work, draft_report(work.log, model), by=self.steward, pdf=pdf)
+
+    def reported(self) -> "MemoryHouse":
+        """Publish the report, and return the house."""
+        self.report()
+        return self
 
     def say_something(self) -> None:
         """Put a small act on the record."""

@@ -10,6 +10,7 @@ PUBLIC = [
     f"{MODEL}/notice",
     f"{MODEL}/interview",
     f"{MODEL}/decisions",
+    f"{MODEL}/report",
     "/notices",
     "/promises",
     "/column",

@@ -158,7 +158,7 @@ class _Reader:
             opening=opening,
             values={name: value.text(most=1000) for name, value in values.items()} or NO_VALUES,
             hides=self.known(keys["hides"]) if "hides" in keys else frozenset(),
-            control="control" in keys and keys["control"].flag(),
+            control=("control" in keys and keys["control"].flag()) or bool(leads),
             debrief=debrief,
             leads={name: option.choice(*closed[name].options) for name, option in leads.items()} or NO_VALUES,
         )

@@ -40,6 +40,7 @@ from emeritus.ledger.decision import (
 )
 from emeritus.ledger.evidence import evidence, moved, record_finding
 from emeritus.ledger.follow import Followed, Standing, follow, followed
+from emeritus.ledger.labels import Label, label, labels
 from emeritus.ledger.milestones import Shown, State
 from emeritus.ledger.preference import (
     Candidate,
@@ -70,6 +71,7 @@ __all__ = [
     "Cost",
     "Decision",
     "Followed",
+    "Label",
     "NewCommitment",
     "Period",
     "Preference",
@@ -95,6 +97,8 @@ __all__ = [
     "follow",
     "followed",
     "history",
+    "label",
+    "labels",
     "moved",
     "parse_check",
     "parse_cost",

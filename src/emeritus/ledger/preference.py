@@ -22,11 +22,15 @@ class Candidate:
     topic: str
     wish: str
     utterance: str
+    sitting: str = ""
 
 
 @frozen
 class Preference:
-    """A wish as a steward confirmed it. *wish* is the wording that is decided on; *quotes* are raw."""
+    """A wish as a steward confirmed it. *wish* is the wording that is decided on; what it quotes is raw.
+
+    *replaces* are preferences that it was merged or split from, and that stand no more.
+    """
 
     id: str
     model: str
@@ -36,6 +40,7 @@ class Preference:
     utterances: tuple[str, ...]
     confirmed_by: Actor
     note: str
+    replaces: tuple[str, ...] = ()
 
 
 def state_candidates(
@@ -58,7 +63,7 @@ def state_candidates(
 def candidates(log: Log, model: str) -> list[Candidate]:
     """Return every wish that the model stated, in order."""
     return [
-        Candidate(item["id"], item["topic"], item["wish"], entry.body["utterance"])
+        Candidate(item["id"], item["topic"], item["wish"], entry.body["utterance"], entry.body["sitting"])
         for entry in log.entries(model=model, kinds={"preferences.stated"})
         for item in entry.body["candidates"]
     ]
@@ -73,14 +78,16 @@ def confirm(
     candidates_: Collection[str],
     by: Actor,
     note: str = "",
+    replaces: Collection[str] = (),
 ) -> Preference:
     """Confirm a preference made of *candidates_* (one: confirmed or split; several: merged).
 
-    Confirming the same wording of the same candidates again changes nothing.
+    Confirming the same wording of the same candidates again changes nothing. Preferences that it *replaces*
+    stand no more, and stay on the record: so two become one, or one becomes two.
 
     Raises:
-        InvalidInput: unknown candidates, or no wording.
-        Conflict: the preferences of this model were settled already.
+        InvalidInput: unknown candidates, no wording, or unknown preferences to replace.
+        Conflict: the preferences of this model were settled already, or one to replace was decided on.
         NotPermitted: *by* is not a person.
     """
     require_person(by, "confirm a preference")
@@ -106,7 +113,19 @@ def confirm(
             f"The preferences of {model} are settled.",
             next_step="They can be decided on now; a later sitting can state new ones.",
         )
-    number = len(preferences(log, model)) + 1
+    ever = log.entries(model=model, kinds={"preference.confirmed"})
+    gone = [name for name in replaces if name not in {entry.subject for entry in ever}]
+    if gone:
+        raise InvalidInput(
+            f"{', '.join(gone)[:120]} is no preference of {model}.",
+            next_step=f"See those there are: `emeritus wishes show {model}`.",
+        )
+    if decided := [name for name in replaces if log.entries(kinds={"decision.made"}, subject=name, limit=1)]:
+        raise Conflict(
+            f"{', '.join(decided)[:120]} was decided on already.",
+            next_step="Revise that decision; a preference that was answered is not replaced.",
+        )
+    number = len(ever) + 1
     body = {
         "topic": topic.strip() or known[chosen[0]].topic,
         "wish": wish.strip(),
@@ -114,6 +133,8 @@ def confirm(
         "utterances": sorted({known[name].utterance for name in chosen}),
         "note": note.strip(),
     }
+    if replaces:
+        body["replaces"] = sorted(replaces)
     subject = f"{model}-p{number}"
     entry = log.append(
         Act("preference.confirmed", body, by, model, subject, f"preference.confirmed:{subject}")
@@ -122,8 +143,10 @@ def confirm(
 
 
 def preferences(log: Log, model: str) -> list[Preference]:
-    """Return the confirmed preferences of a model, in order."""
-    return [_preference(entry) for entry in log.entries(model=model, kinds={"preference.confirmed"})]
+    """Return the confirmed preferences of a model, in order, without those that others replaced."""
+    made = [_preference(entry) for entry in log.entries(model=model, kinds={"preference.confirmed"})]
+    gone = {name for each in made for name in each.replaces}
+    return [each for each in made if each.id not in gone]
 
 
 def _preference(entry: Entry) -> Preference:
@@ -136,6 +159,7 @@ def _preference(entry: Entry) -> Preference:
         utterances=tuple(entry.body["utterances"]),
         confirmed_by=entry.by,
         note=entry.body["note"],
+        replaces=tuple(entry.body.get("replaces", ())),
     )
 
 

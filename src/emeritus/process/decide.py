@@ -42,15 +42,43 @@ def confirm(
     topic: str = "",
     wish: str = "",
     note: str = "",
+    replaces: Collection[str] = (),
 ) -> ledger.Preference:
-    """Confirm a preference made of stated wishes. Without a *wish*, the model's own wording is taken."""
+    """Confirm a preference made of stated wishes. Without a *wish*, the model's own wording is taken.
+
+    Preferences that it *replaces* stand no more: so two are merged, or one is split.
+    """
     _steward(work, by, "confirm a preference")
     known = {candidate.id: candidate for candidate in ledger.candidates(work.log, model)}
     chosen = [known[name] for name in known if name in candidates]
     wording = wish.strip() or "; ".join(dict.fromkeys(candidate.wish for candidate in chosen))
     return ledger.confirm(
-        work.log, model, topic=topic, wish=wording, candidates_=candidates, by=by, note=note
+        work.log,
+        model,
+        topic=topic,
+        wish=wording,
+        candidates_=candidates,
+        by=by,
+        note=note,
+        replaces=replaces,
     )
+
+
+def label(
+    work: Work,
+    model: str,
+    about: str,
+    text: str,
+    *,
+    by: Actor,
+    note: str = "",
+    contradicts: str | None = None,
+    off: bool = False,
+) -> ledger.Label:
+    """Label a stated wish or a preference, as a steward, or take the label off again."""
+    _steward(work, by, "label a wish")
+    get_model(work.log, model)
+    return ledger.label(work.log, model, about, text, by=by, note=note, contradicts=contradicts, off=off)
 
 
 def settle(work: Work, model: str, *, by: Actor, set_aside: str = "") -> Entry:

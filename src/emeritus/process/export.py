@@ -17,6 +17,7 @@ from emeritus.core.errors import Conflict, EmeritusError, InvalidInput
 from emeritus.interviews import export_sitting
 from emeritus.process.ports import Work
 from emeritus.process.public import public_words, released_sittings
+from emeritus.process.report import report_path
 from emeritus.process.verify.essay import hint, hint_path, text_path, words_path
 from emeritus.process.verify.site import transcript_path
 from emeritus.record import Checkpoint, Log, merkle
@@ -69,6 +70,8 @@ def export(read: Callable[[], AbstractContextManager[Work]], folder: Path) -> Ex
                 files.put(hint_path(essay.id), hint(essay.id, log.entries(subject=essay.id, kinds=KINDS)))
         for sitting in released_sittings(log):
             files.put(transcript_path(sitting), export_sitting(log, work.utterances, sitting.id).data)
+        for entry in log.entries(kinds={"report.published"}):
+            files.put(report_path(entry), work.documents.get(entry.body["digest"]).data)
         keys = keys_of(log)
         files.put("record/keys", "".join(f"{key}\n" for key in keys).encode())
         files.put("record/key", "".join(f"{key}\n" for key in keys[-1:]).encode())

@@ -246,6 +246,11 @@ class RecordCopy(MemoryLog):
         self._by_key = {entry.key: entry for entry in self._entries if entry.key is not None}
         self._read = note, checkpoint
 
+    def before(self, size: int) -> "RecordCopy":
+        """Return the copy as it was when it had *size* entries; its checkpoint is still that of all."""
+        note, checkpoint = self._read
+        return RecordCopy(self._entries[:size], note, checkpoint)
+
     def append_many(self, acts: Sequence[Act]) -> list[Entry]:  # noqa: ARG002
         raise NotPermitted("This is a copy of a record.", next_step="Act in the house itself.")
 

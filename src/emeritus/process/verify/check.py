@@ -1,9 +1,9 @@
 """Check a target, whatever it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from emeritus.core.errors import InvalidInput
-from emeritus.process.verify import essay, site, weights
+from emeritus.process.verify import essay, report, site, weights
 from emeritus.process.verify.target import Target
 from emeritus.process.verify.verdict import Verdict, of, signed_by
 from emeritus.record import VerifyKey
@@ -40,12 +40,17 @@ def check(target: Target, keys: Sequence[VerifyKey], record: Source | None = Non
                 f"{published.size}, {signed_by(published)}."
             )
             return of(published, target.given, "entry", says, (), [entry])
-        case "interview":
-            return site.check_interview(published, target, keys)
-        case "model":
-            return site.check_model(published, target, keys)
         case "weights" if target.folder is not None:
             return weights.check(published, target, keys, target.folder)
-        case "site":
-            return site.check(published, target, keys)
+        case "interview" | "report" | "model" | "site":
+            return _WHOLE[target.kind](published, target, keys)
     raise InvalidInput(f"{target.given} is not checked here.", next_step="See `emeritus verify --help`.")
+
+
+_WHOLE: Mapping[str, Callable[[PublishedRecord, Target, Sequence[VerifyKey]], Verdict]] = {
+    "interview": site.check_interview,
+    "report": report.check,
+    "model": site.check_model,
+    "site": site.check,
+}
+"""What is checked by reading the whole record."""

@@ -11,8 +11,10 @@ from emeritus.core.errors import EmeritusError, NotFound
 from emeritus.core.speech import Utterance
 from emeritus.interviews import Sitting, export_sitting, sittings
 from emeritus.process.public import public_words, released_sittings
+from emeritus.process.report import reports
 from emeritus.process.verify import essay as essays
 from emeritus.process.verify.essay import MOST_TEXT, MOST_WORDS, text_path, words_path
+from emeritus.process.verify.report import check_reports
 from emeritus.process.verify.target import Target
 from emeritus.process.verify.verdict import Verdict, as_written, count, of, signed_by
 from emeritus.record import Entry, Finding, MemoryUtterances, VerifyKey
@@ -42,6 +44,7 @@ def check(record: PublishedRecord, target: Target, keys: Sequence[VerifyKey]) ->
             findings += check_essays(record, copy, written)
             findings += check_words(record, words, {each.utterance for each in written})
             findings += check_transcripts(record, copy, released)
+            findings += check_reports(record, copy, copy.entries(kinds={"report.published"}))
             told = (
                 f"the record of {name}: {count(record.size, 'entry').replace('entrys', 'entries')}, none changed, "
                 f"{signed_by(record)}; {count(len(models), 'model')}, {count(len(written), 'essay')} as written, "
@@ -89,6 +92,7 @@ def check_model(record: PublishedRecord, target: Target, keys: Sequence[VerifyKe
     findings += check_essays(record, copy, written)
     findings += check_words(record, words, {each.utterance for each in written})
     findings += check_transcripts(record, copy, released)
+    findings += check_reports(record, copy, reports(copy, model.id))
     entries = copy.entries(model=model.id)
     state = f"retired on {model.retired_at:%Y-%m-%d}" if model.retired_at else str(model.state)
     says = (

@@ -10,10 +10,11 @@ from attrs import frozen
 from emeritus.core.errors import NotFound
 from emeritus.record.source import FolderSource, HttpSource, Source
 
-Kind = Literal["site", "essay", "interview", "model", "entry", "weights", "escrow"]
+Kind = Literal["site", "essay", "interview", "report", "model", "entry", "weights", "escrow"]
 _PAGES: tuple[tuple[Kind, str], ...] = (
     ("essay", r"column/essays/(?P<id>[^/]+?)(?:\.txt|\.json|/prompt)?"),
     ("interview", r"models/(?P<id>[^/]+)/interview(?:/(?P<number>\d{1,6}))?(?:\.json)?"),
+    ("report", r"models/(?P<id>[^/]+)/report(?:/(?P<number>\d{1,6}))?(?:\.json|\.pdf)?"),
     ("model", r"models/(?P<id>[^/]+?)(?:/(?:notice|decisions))?"),
     ("model", r"column/(?P<id>[^/]+)"),
     ("entry", r"record/(?P<number>\d{1,15})(?:/proof|\.json)?"),
@@ -23,7 +24,7 @@ _PAGES: tuple[tuple[Kind, str], ...] = (
 
 @frozen
 class Target:
-    """*id* of an essay or model, *number* of a sitting or entry; *folder* for weights and escrows."""
+    """*id* of an essay or model, *number* of a sitting, report or entry; *folder* for weights and escrows."""
 
     kind: Kind
     given: str

@@ -8,6 +8,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from emeritus.interviews import transcript
+from emeritus.interviews.stability import stabilities
+from emeritus.ledger import labels
 from emeritus.process import decide
 from emeritus.process.ports import Work
 from emeritus.web.desk.page import FRESH, Desk, Sent
@@ -27,7 +29,12 @@ class WishPages:
 
         def view(work: Work) -> Mapping[str, object]:
             found = wishes_of(work.log, request.path_params["id"], now)
-            return {"view": found, "said": transcript(work.log, work.utterances, found.model.id)}
+            return {
+                "view": found,
+                "said": transcript(work.log, work.utterances, found.model.id),
+                "stable": {each.id: each for each in stabilities(work.log, found.model.id)},
+                "labels": labels(work.log, found.model.id),
+            }
 
         return self.desk.show(request, session, "desk_wishes.html", view, sent)
 
@@ -48,6 +55,7 @@ class WishPages:
                 topic=sent.get("topic"),
                 wish=sent.get("wish"),
                 note=sent.get("note"),
+                replaces=sent.all("replaces"),
                 by=session.actor,
             )
 
@@ -62,9 +70,27 @@ class WishPages:
         then = f"/desk/models/{model}/decisions"
         return self.desk.act(sent, do, then, lambda again: self.page(request, session, again))
 
+    def label(self, request: Request, session: Session, sent: Form) -> Response:
+        model = request.path_params["id"]
+
+        def do(work: Work) -> object:
+            return decide.label(
+                work,
+                model,
+                sent.get("about"),
+                sent.get("label"),
+                note=sent.get("note"),
+                contradicts=sent.get("contradicts") or None,
+                off=bool(sent.get("off")),
+                by=session.actor,
+            )
+
+        return self.desk.act(sent, do, request.url.path, lambda again: self.page(request, session, again))
+
     def sent(self, request: Request, session: Session, sent: Form) -> Response:
         """Do what the form that was sent is for."""
-        return (self.settle if sent.get("form") == "settle" else self.confirm)(request, session, sent)
+        forms = {"settle": self.settle, "label": self.label}
+        return forms.get(sent.get("form"), self.confirm)(request, session, sent)
 
 
 def routes(desk: Desk) -> list[Route]:

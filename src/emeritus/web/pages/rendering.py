@@ -35,7 +35,8 @@ def frame(log: Log) -> Frame:
     return Frame(here.name, here.demo, log.size())
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates of the site and the desk, with their filters."""
     loader = ChoiceLoader(
         [PackageLoader(f"emeritus.web.{part}", "templates") for part in ("pages", "site", "desk")]
     )
@@ -60,7 +61,7 @@ class House:
 
     @classmethod
     def of(cls, parts: Parts) -> "House":
-        return cls(parts, _environment())
+        return cls(parts, environment())
 
     def page(
         self,

@@ -91,6 +91,11 @@ def who(actor: Actor) -> Markup:
     return Markup("<bdi>{}</bdi>").format(name)
 
 
+def by(actor: str) -> Markup:
+    """Write who acted, from the form in which it stands on the record."""
+    return who(Actor.parse(actor))
+
+
 def number(value: int) -> str:
     """Write a whole number with thin spaces between the thousands."""
     return f"{value:,}".replace(",", "\u202f")
@@ -186,6 +191,7 @@ FILTERS = {
     "month": month,
     "iso": iso,
     "who": who,
+    "by": by,
     "number": number,
     "amount": amount,
     "size": size,

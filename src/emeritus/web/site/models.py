@@ -56,6 +56,11 @@ class ModelPage:
         return tuple(each for each in self.promises if each.standing.wants_attention)
 
     @property
+    def reported(self) -> bool:
+        """True when a report on its interviews is published."""
+        return "report.published" in self.at
+
+    @property
     def erased_because(self) -> str:
         """What the ground of an erasure means; empty where nothing was erased."""
         return Ground(self.model.erased.ground).meaning if self.model.erased else ""
@@ -111,6 +116,7 @@ def _shown_by(log: Log, model_id: str) -> dict[str, Entry]:
         "policy.set",
         "access.probed",
         "preferences.stated",
+        "report.published",
     }
     return {entry.kind: entry for entry in log.entries(model=model_id, kinds=kinds)}
 

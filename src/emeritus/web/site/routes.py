@@ -14,6 +14,7 @@ from emeritus.web.site import (
     plain,
     promises,
     record,
+    report,
     words,
 )
 
@@ -26,6 +27,7 @@ def routes(house: House) -> list[Route]:
         *notices.routes(house),
         *promises.routes(house),
         *interview.routes(house),
+        *report.routes(house),
         *models.routes(house),
         *words.routes(house),
         *mailing.routes(house),

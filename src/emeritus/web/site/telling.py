@@ -176,6 +176,14 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         if b["set_aside"]
         else "Settled the model’s preferences; every stated wish became part of one."
     ),
+    "preference.labelled": lambda b: (
+        f"{'Took the label off' if b['off'] else 'Labelled'} {b['about']}: {b['label']}"
+        f"{', which contradicts ' + b['contradicts'] if b['contradicts'] else ''}."
+    ),
+    "report.published": lambda b: (
+        f"Published a report on the interviews, of {count(b['sittings'], 'sitting')} and "
+        f"{count(b['preferences'], 'preference')}."
+    ),
     "decision.made": _decided,
     "decision.proposed": lambda b: (
         f"Proposed, for a second person to agree to: {_decided(b).removeprefix('Decided ')}"

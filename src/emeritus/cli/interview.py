@@ -1,0 +1,14 @@
+"""`emeritus interview`: the interviews of a model, and what they come to."""
+
+import click
+
+from emeritus.cli import interview_report
+
+
+@click.group()
+def command() -> None:
+    """Hold interviews, and report on them."""
+
+
+for each in interview_report.commands:
+    command.add_command(each)

@@ -1,0 +1,10 @@
+"""The post-deployment report: what a model was told and asked, what it said, and how far that holds.
+
+It is compiled from the record and the words alone, so that a stranger who has both compiles the same.
+"""
+
+from emeritus.interviews.report.compiled import Report, Study, compile_report
+from emeritus.interviews.report.limits import limits
+from emeritus.interviews.report.plain import FORMAT, to_json
+
+__all__ = ["FORMAT", "Report", "Study", "compile_report", "limits", "to_json"]

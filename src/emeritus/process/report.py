@@ -1,0 +1,125 @@
+"""Report: what the interviews came to is compiled from the record; that it is published is an act of a person."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from emeritus.core.digests import canonical, sha256
+from emeritus.core.errors import Conflict, NotFound
+from emeritus.core.people import Actor, require_person
+from emeritus.interviews.report import compile_report, to_json
+from emeritus.process.ports import Work
+from emeritus.record import Act, Entry, Log
+from emeritus.registry.organisation import acting
+
+JSON = "application/json"
+PDF = "application/pdf"
+
+
+@frozen
+class Draft:
+    """A report as it would be published now: its *name*, its content, and the same as canonical bytes."""
+
+    name: str
+    model: str
+    content: Mapping[str, Any]
+    data: bytes
+
+
+def draft_report(log: Log, model: str) -> Draft:
+    """Compile the next report of a model. Raises NotFound when it was not interviewed."""
+    name = f"{model}-report-{len(reports(log, model)) + 1}"
+    content = to_json(compile_report(log, model), name)
+    return Draft(name, model, content, canonical(content))
+
+
+def publish_report(work: Work, draft: Draft, *, by: Actor, pdf: bytes | None = None) -> Entry:
+    """Publish a report, as a steward; *pdf* is the same on paper. Publishing it again changes nothing.
+
+    Raises:
+        Conflict: the record has moved on since it was compiled. NotPermitted: *by* is no steward.
+    """
+    acting(work.log, require_person(by, "publish a report"), "steward", "publish a report")
+    before = reports(work.log, draft.model)
+    if before and _says(work, before[-1]) == _without_place(draft.content):
+        return before[-1]
+    if draft_report(work.log, draft.model).data != draft.data:
+        raise Conflict(
+            "The record has moved on since this report was compiled.",
+            next_step="Compile it again, look at it, and publish that.",
+        )
+    body = {
+        "number": len(before) + 1,
+        "digest": work.documents.keep(draft.data, JSON),
+        "pdf": None if pdf is None else work.documents.keep(pdf, PDF),
+        "upto": draft.content["upto"],
+        "sittings": sum(len(study["sittings"]) for study in draft.content["studies"]),
+        "preferences": sum(each["confirmed"] for each in draft.content["preferences"]),
+    }
+    key = f"report.published:{draft.name}"
+    return work.log.append(Act("report.published", body, by, draft.model, draft.name, key))
+
+
+def _says(work: Work, entry: Entry) -> Mapping[str, Any]:
+    return _without_place(json.loads(work.documents.get(entry.body["digest"]).data))
+
+
+def _without_place(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a report without its name, and without how long the record was."""
+    kept = {name: part for name, part in content.items() if name not in ("report", "upto")}
+    said: dict[str, Any] = json.loads(canonical(kept))
+    return said
+
+
+def report_path(entry: Entry) -> str:
+    """Return where a report is published."""
+    return f"models/{entry.model}/report/{entry.body['number']}.json"
+
+
+def reports(log: Log, model: str) -> list[Entry]:
+    """Return the entries that published reports of a model, in order."""
+    return list(log.entries(model=model, kinds={"report.published"}))
+
+
+def published_report(work: Work, model: str, number: int | None = None) -> tuple[Entry, bytes]:
+    """Return a published report (the newest without a *number*): its entry, and its bytes.
+
+    Raises:
+        NotFound: there is none, or it is lost. IntegrityError: it was altered.
+    """
+    found = reports(work.log, model)
+    chosen = [each for each in found if number in (None, each.body["number"])]
+    if not chosen:
+        raise NotFound(
+            f"No such report on {model[:96]} is published.",
+            next_step=f"What is known of the interviews is at /models/{model[:96]}/interview.",
+        )
+    return chosen[-1], work.documents.get(chosen[-1].body["digest"]).data
+
+
+def same_report(log: Log, entry: Entry, data: bytes) -> str | None:
+    """Say what does not hold of a report's bytes, None when all does: its digest, and what it rests on.
+
+    *log* has to hold the entries before *entry* and none after. Facts, sittings, answers, quotes and grades are
+    compiled anew and have to be the same; intervals are drawn anew, and may differ in the third decimal.
+    """
+    if sha256(data) != entry.body["digest"]:
+        return "these are not the bytes that were published"
+    said = json.loads(data)
+    made = to_json(compile_report(log, entry.model or ""), entry.subject or "")
+    where = _differs(said, json.loads(canonical(made)), "")
+    return None if where is None else f"it says something else than the record at {where or 'its top'}"
+
+
+def _differs(said: Any, made: Any, where: str) -> str | None:
+    if isinstance(said, dict) and isinstance(made, dict) and said.keys() == made.keys():
+        parts = [(name, said[name], made[name]) for name in said]
+    elif isinstance(said, list) and isinstance(made, list) and len(said) == len(made):
+        parts = [(str(number), a, b) for number, (a, b) in enumerate(zip(said, made, strict=True))]
+    elif isinstance(said, float) and isinstance(made, int | float):
+        return None if abs(said - made) < 0.005 else where
+    else:
+        return None if said == made else where
+    return next((found for name, a, b in parts if (found := _differs(a, b, f"{where}/{name}"))), None)
