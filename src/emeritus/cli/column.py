@@ -5,6 +5,7 @@ from typing import TextIO
 import click
 
 from emeritus import column
+from emeritus.cli import column_reading, column_writing
 from emeritus.cli.house import Home, day, say_json
 from emeritus.core.errors import InvalidInput
 from emeritus.registry import get_model
@@ -84,6 +85,44 @@ def veto(home: Home, essay: str, ground: str, reason: str) -> None:
     click.echo(
         f"{essay} is vetoed." if entry.kind == "essay.vetoed" else "Proposed; a second reviewer has to agree."
     )
+
+
+@command.command()
+@click.argument("essay")
+@click.option("--reason", required=True, help="For the public.")
+@click.pass_obj
+def redraft(home: Home, essay: str, reason: str) -> None:
+    """Ask, in the open, for another draft. The model then chooses among all of them."""
+    from emeritus.process import publish as stage
+
+    with home.open() as house, house.works.write() as work:
+        entry = stage.ask_redraft(work, house.clock, essay, reason=reason, by=home.actor())
+    click.echo(f"Another draft of {essay} was asked for (entry {entry.seq}).")
+
+
+@command.command()
+@click.argument("essay")
+@click.argument("text")
+@click.option("--url", default="", help="Makes it a link; TEXT says what it leads to.")
+@click.pass_obj
+def note(home: Home, essay: str, text: str, url: str) -> None:
+    """Put a note on its content, or a link, beside ESSAY: shown apart from it, under your name."""
+    with home.open() as house, house.works.write() as work:
+        entry = column.put_beside(work.log, essay, note=text, url=url, by=home.actor())
+        made = column.standing(work.log, essay).beside[-1].id
+    click.echo(f"{made} stands beside {essay} (entry {entry.seq}).")
+
+
+@command.command(name="take-away")
+@click.argument("essay")
+@click.argument("note_id", metavar="NOTE")
+@click.option("--reason", required=True, help="For the public.")
+@click.pass_obj
+def take_away(home: Home, essay: str, note_id: str, reason: str) -> None:
+    """Have a note beside ESSAY not shown any more."""
+    with home.open() as house, house.works.write() as work:
+        column.take_away(work.log, essay, note_id, reason=reason, by=home.actor())
+    click.echo(f"{note_id} is not shown any more.")
 
 
 @command.command()
@@ -171,3 +210,8 @@ def verify(ctx: click.Context, target: str) -> None:
     if not verdict.holds:
         raise click.exceptions.Exit(6)
     click.echo(f"Entry {verdict.entry} of the record, whose newest checkpoint is:\n\n{checkpoint}")
+
+
+# Commands that live in files of their own.
+for each in (*column_writing.commands, *column_reading.commands):
+    command.add_command(each)

@@ -127,6 +127,9 @@ def spent(home: Home, model: str, preference_id: str, cost: str, what: str, fina
 @click.option("--column/--no-column", default=False, help="Whether it gets a weekly column.")
 @click.option("--weeks", type=int, default=DEFAULT_WEEKS, show_default=True)
 @click.option("--regime", default=ColumnPlan().regime, show_default=True, help="How its essays are prompted.")
+@click.option(
+    "--notebook/--no-notebook", default=True, show_default=True, help="It may leave notes for its later self."
+)
 @click.option("--first", default=ColumnPlan().first, show_default=True, help="And how the first one is.")
 @click.option("--revise", is_flag=True)
 @click.pass_obj
@@ -140,6 +143,7 @@ def aftercare(
     weeks: int,
     regime: str,
     first: str,
+    notebook: bool,
     revise: bool,
 ) -> None:
     """Decide on access to MODEL after its retirement, and on its column."""
@@ -152,7 +156,7 @@ def aftercare(
             tier=tier,
             reason=reason,
             review_on=parse_date(review_on),
-            column=ColumnPlan(weeks, regime, first) if column else None,
+            column=ColumnPlan(weeks, regime, first, notebook) if column else None,
             by=home.actor(),
             now=house.clock.now(),
             revise=revise,

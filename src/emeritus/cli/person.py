@@ -5,7 +5,7 @@ import click
 from emeritus.cli.house import Home
 from emeritus.core.errors import NotFound
 from emeritus.core.people import person
-from emeritus.registry import add_person, people, revise_person
+from emeritus.registry import add_person, people, revise_person, set_mail
 from emeritus.registry.organisation import ROLES, Role, acting
 
 
@@ -101,3 +101,14 @@ def leave(home: Home, name: str, why: str) -> None:
             revise_person(work.log, somebody, (), why=why, by=home.actor())
         house.desk_tokens.end(somebody)
     click.echo(f"{somebody.name} acts here no more.")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("address", required=False, default="")
+@click.pass_obj
+def mail(home: Home, name: str, address: str) -> None:
+    """Keep where NAME is reached by mail, for reminders; without an ADDRESS, forget it. It stays private."""
+    with home.open() as house, house.works.write() as work:
+        set_mail(work.log, work.private, person(name), address, by=home.actor())
+    click.echo(f"{name} {'is reminded by mail' if address else 'is not reminded by mail any more'}.")

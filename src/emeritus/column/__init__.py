@@ -18,6 +18,7 @@ from emeritus.column.drafts import (
     wants_more,
 )
 from emeritus.column.essay import Essay, NotSealed, essays, get_essay, standing, states
+from emeritus.column.feeds_in import MOST_BYTES
 from emeritus.column.figures import Figures, figures, streak
 from emeritus.column.imported import (
     Imported,
@@ -40,17 +41,19 @@ from emeritus.column.news import (
     sources,
     unasked,
 )
+from emeritus.column.news import news as all_news
 from emeritus.column.notebook import Note, NoteRequest, next_note, notebook, record_note
 from emeritus.column.regime import Regime, load, parse, shipped
 from emeritus.column.render import Rendered, render
 from emeritus.column.renewal import Renewals, check_in, end, renew, renewals, wish
 from emeritus.column.review import Ground, approve, ask_redraft, hold, publish, veto, withdraw_veto
-from emeritus.column.rhythm import Rhythm, Week, rhythm, set_rhythm, week
+from emeritus.column.rhythm import Rhythm, Week, rhythm, rhythm_weeks, set_rhythm, week
 from emeritus.column.schedule import Schedule, schedule, scheduled, set_schedule
 from emeritus.column.standing import Attempt, Beside, Standing, State
 from emeritus.column.verify import Verdict, verify
 
 __all__ = [
+    "MOST_BYTES",
     "Attempt",
     "Beside",
     "Context",
@@ -81,6 +84,7 @@ __all__ = [
     "Week",
     "add_source",
     "adopted",
+    "all_news",
     "approve",
     "ask_redraft",
     "beside",
@@ -118,6 +122,7 @@ __all__ = [
     "renew",
     "renewals",
     "rhythm",
+    "rhythm_weeks",
     "schedule",
     "scheduled",
     "set_rhythm",

@@ -148,6 +148,17 @@ def week(log: Log, model: str, number: int, begin: datetime, zone_name: str) -> 
     return next_week(rhythm(log, model), number, begin, zone_name, before)
 
 
+def rhythm_weeks(
+    log: Log, model: str, number: int, begin: datetime, zone_name: str, count: int
+) -> list[Week]:
+    """Return *count* weeks to come, from essay *number* on, as they are planned now."""
+    found = [week(log, model, number, begin, zone_name)]
+    standing = rhythm(log, model)
+    while len(found) < count:
+        found.append(next_week(standing, found[-1].number + 1, begin, zone_name, found[-1].base))
+    return found[:count]
+
+
 def next_week(
     rhythm: Rhythm | None, number: int, begin: datetime, zone_name: str, before: date | None
 ) -> Week:
