@@ -65,8 +65,11 @@ def read_feed(data: bytes, name: str) -> list[FeedItem]:
     import feedparser  # noqa: PLC0415  (slow to import, and only feeds need it)
 
     # In a stream: a plain string would be taken for an address or the name of a file.
-    parsed = feedparser.parse(io.BytesIO(data), sanitize_html=False, resolve_relative_uris=False)
-    if not parsed.version:
+    try:
+        parsed = feedparser.parse(io.BytesIO(data), sanitize_html=False, resolve_relative_uris=False)
+    except Exception:  # noqa: BLE001  (whatever a parser of everything meets in hostile bytes)
+        raise _no_feed(name) from None
+    if not parsed.get("version"):
         raise _no_feed(name)
     return [item for entry in parsed.entries[:MOST_ITEMS] if (item := _item(entry)) is not None]
 
