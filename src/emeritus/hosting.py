@@ -1,5 +1,6 @@
 """Who makes the models of a house speak: the pool, and what it loads from."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,16 @@ from emeritus.process.preserve import weights_path, weights_size
 from emeritus.registry import get_model
 from emeritus.settings import Settings
 from emeritus.store.work import SqlWorks
-from emeritus.voices import Limits, Pool, Voice, VoiceSpec, adapter, estimated_memory, prepare
+from emeritus.voices import (
+    Ensemble,
+    Limits,
+    Pool,
+    Voice,
+    VoiceSpec,
+    adapter,
+    estimated_memory,
+    prepare,
+)
 
 
 def make_pool(settings: Settings, works: SqlWorks, clock: Clock, parts: Callable[[], Parts]) -> Pool:
@@ -24,21 +34,51 @@ def make_pool(settings: Settings, works: SqlWorks, clock: Clock, parts: Callable
         return estimated_memory(weights_size(parts(), model_id))
 
     def load(model_id: str) -> Voice:
-        with works.read() as work:
-            model = get_model(work.log, model_id)
-            remote = None if model.remote is None else dict(work.private.get(f"remote:{model_id}"))
-        if model.remote is not None:
-            away: dict[str, Any] = {**(remote or {}), "model": model.remote.name}
-            return adapter(model.remote.api)(VoiceSpec(model_id, options=away, clock=clock))
-        build = adapter(settings.engine)
-        prepare(build)
-        path, weights = weights_path(parts(), restored, model_id)
-        options: dict[str, Any] = {"context": settings.engine_context, "threads": settings.engine_threads}
-        return build(VoiceSpec(model_id, path, weights, options, clock))
+        return _voice(settings, works, clock, parts(), restored, model_id)
 
     return Pool(
         load, _limits(settings), weigh=weigh, vouch=restored.vouch, let_go=restored.let_go, clock=clock
     )
+
+
+def make_ensemble(
+    settings: Settings, works: SqlWorks, clock: Clock, parts: Parts, model_id: str, count: int
+) -> Ensemble:
+    """Return *count* engines of one model, of one slot each, for conversations; they share the processors."""
+    threads = settings.engine_threads or max(1, (os.cpu_count() or 1) // count)
+
+    restored = Restored(settings.cache_folder, settings.cache_budget or None)
+
+    def load() -> Voice:
+        return _voice(settings, works, clock, parts, restored, model_id, slots=1, threads=threads)
+
+    return Ensemble(load, count, let_go=lambda: restored.let_go(model_id))
+
+
+def _voice(
+    settings: Settings,
+    works: SqlWorks,
+    clock: Clock,
+    parts: Parts,
+    restored: Restored,
+    model_id: str,
+    **more: int,
+) -> Voice:
+    with works.read() as work:
+        model = get_model(work.log, model_id)
+        remote = None if model.remote is None else dict(work.private.get(f"remote:{model_id}"))
+    if model.remote is not None:
+        away: dict[str, Any] = {**(remote or {}), "model": model.remote.name}
+        return adapter(model.remote.api)(VoiceSpec(model_id, options=away, clock=clock))
+    build = adapter(settings.engine)
+    prepare(build)
+    path, weights = weights_path(parts, restored, model_id)
+    options: dict[str, Any] = {
+        "context": settings.engine_context,
+        "threads": settings.engine_threads,
+        **more,
+    }
+    return build(VoiceSpec(model_id, path, weights, options, clock))
 
 
 def _limits(settings: Settings) -> Limits:

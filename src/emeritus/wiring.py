@@ -18,7 +18,7 @@ from emeritus.core.clock import Clock, OffsetClock, SystemClock
 from emeritus.core.errors import Conflict, EmeritusError, IntegrityError, InvalidInput, NotFound
 from emeritus.core.people import Actor
 from emeritus.engine.stretches import DurableStretches, StretchClient
-from emeritus.hosting import make_pool
+from emeritus.hosting import make_ensemble, make_pool
 from emeritus.post import DkimKey, Sender, Server, SmtpPostman
 from emeritus.post.dkim import generate_pem
 from emeritus.process.ports import Keeping, Parts, Watch, unwatched
@@ -37,7 +37,7 @@ from emeritus.store.log import SqlLog
 from emeritus.store.schema import check, migrate
 from emeritus.store.sealing import Sealer
 from emeritus.store.work import SqlWorkers, SqlWorks
-from emeritus.voices import Pool
+from emeritus.voices import Ensemble, Pool
 
 if TYPE_CHECKING:
     from emeritus.engine.durable import Engine
@@ -70,6 +70,10 @@ class House:
         return Engine(
             self.parts, self.database, workers=SqlWorkers(self.database), failure_count=failures, **more
         )
+
+    def ensemble(self, model_id: str, count: int) -> Ensemble:
+        """Return engines of *model_id* for conversations, not yet started; whoever asked closes it."""
+        return make_ensemble(self.settings, self.works, self.clock, self.parts, model_id, count)
 
     def close(self) -> None:
         """Stop the engines and let go of the database."""

@@ -5,6 +5,7 @@ each of its turns is an entry of the record that points to the model's words, an
 from those entries, so that a sitting that was broken off goes on where it stood.
 """
 
+from emeritus.interviews.design import Design, designs, finished, get_design
 from emeritus.interviews.export import export_sitting
 from emeritus.interviews.opening import open_sitting
 from emeritus.interviews.protocol import load, parse, shipped
@@ -23,13 +24,17 @@ from emeritus.interviews.turn import Turn, next_turn, record_turn
 
 __all__ = [
     "Arm",
+    "Design",
     "Exchange",
     "Protocol",
     "Reply",
     "Sitting",
     "Turn",
     "TurnRecord",
+    "designs",
     "export_sitting",
+    "finished",
+    "get_design",
     "get_sitting",
     "load",
     "next_turn",

@@ -5,6 +5,8 @@ they are called and stops them when they are idle. Fakes for tests are in `emeri
 """
 
 from emeritus.voices.adapters import Adapter, VoiceSpec, adapter, estimated_memory, prepare
+from emeritus.voices.conversation import converse
+from emeritus.voices.ensemble import Ensemble
 from emeritus.voices.errors import (
     BadReply,
     Busy,
@@ -38,6 +40,7 @@ __all__ = [
     "EngineDied",
     "EngineMissing",
     "EngineNotStarted",
+    "Ensemble",
     "Event",
     "KeyRefused",
     "Limits",
@@ -60,6 +63,7 @@ __all__ = [
     "Warmth",
     "WeightsProvider",
     "adapter",
+    "converse",
     "estimated_memory",
     "hang_up",
     "prepare",

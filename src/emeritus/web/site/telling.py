@@ -160,6 +160,18 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         "nobody": "Told the model that nobody could answer its question in time.",
     }[b["source"]],
     "sitting.resumed": lambda b: f"Went on with a sitting that the model paused after turn {b['turn']}.",
+    "sitting.filed": lambda b: f"Filed the sitting as one JSON file of {size(b['bytes'])}, with its digest.",
+    "invitation.issued": lambda b: (
+        f"Invited the model to the interview {b['invitation']['interview']}, in a signed letter."
+    ),
+    "design.adopted": lambda b: (
+        f"Planned {count(len(b['sittings']), 'sitting')} by the protocol {b['protocol']}, in "
+        f"{count(len(b['varied']['framings']), 'framing')}; every arm and seed stands here before the first word."
+    ),
+    "design.logged": lambda b: f"Kept the log of a run of the design, {b['file']} ({b['status']}).",
+    "design.closed": lambda b: (
+        f"Gave up {count(len(b['not_held']), 'planned sitting')} of the design: {b['why']}"
+    ),
     "fact.added": lambda b: f"Added to the facts about the model: {b['title']} (source: {b['source']})",
     "facts.signed": lambda b: (
         f"Signed the sheet of {count(len(b['sheet']['facts']), 'fact')} that is shared with the model."
