@@ -1,5 +1,6 @@
 """An interviewee with planted answers: a public fake of `Speaker`, for tests and for trying protocols."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -83,7 +84,7 @@ class Interviewee:
     def _question(self, asked: str) -> str:
         """Tell which question it is by its longest piece between placeholders."""
         for wording, name in self._wordings:
-            pieces = [piece.partition("}}")[2] or piece for piece in wording.split("{{")]
+            pieces = [piece.strip() for piece in re.split(r"\{\{.*?\}\}", wording)]
             if max(pieces, key=len) in asked:
                 return name
         return ""
