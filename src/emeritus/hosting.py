@@ -52,7 +52,12 @@ def make_ensemble(
     def load() -> Voice:
         return _voice(settings, works, clock, parts, restored, model_id, slots=1, threads=threads)
 
-    return Ensemble(load, count, let_go=lambda: restored.let_go(model_id))
+    return Ensemble(
+        load,
+        count,
+        vouch=lambda: restored.vouch(model_id),
+        let_go=lambda: restored.let_go(model_id),
+    )
 
 
 def _voice(

@@ -11,11 +11,28 @@ from emeritus.voices.errors import VoiceError
 from emeritus.voices.voice import Voice
 
 
-class Ensemble:
-    """Makes up to *count* voices with *load*, when they are first needed, and lends them out one by one."""
+def _nothing() -> None:
+    """Do nothing."""
 
-    def __init__(self, load: Callable[[], Voice], count: int) -> None:
+
+class Ensemble:
+    """Makes up to *count* voices with *load*, when they are first needed, and lends them out one by one.
+
+    *vouch* is called before a new voice speaks, and raises where its weights are not what they have to be;
+    *let_go* once for each voice, when it has been stopped.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Voice],
+        count: int,
+        *,
+        vouch: Callable[[], None] = _nothing,
+        let_go: Callable[[], None] = _nothing,
+    ) -> None:
         self._load = load
+        self._vouch = vouch
+        self._let_go = let_go
         self._made: list[Voice] = []
         self._free: queue.LifoQueue[Voice | None] = queue.LifoQueue()
         for _ in range(count):
@@ -29,6 +46,7 @@ class Ensemble:
             if voice is None:
                 voice = self._load()
                 self._made.append(voice)
+                self._vouch()
             with converse(voice) as talk:
                 yield talk
         finally:
@@ -39,6 +57,7 @@ class Ensemble:
         for voice in self._made:
             with suppress(VoiceError):
                 voice.close()
+            self._let_go()
 
     def __enter__(self) -> Self:
         return self
