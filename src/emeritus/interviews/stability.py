@@ -8,6 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from emeritus import ledger
+from emeritus.interviews.matching import Matching, matching
 from emeritus.interviews.reliability.grades import FEWEST
 from emeritus.interviews.sitting import SUMMARY, Sitting, sittings
 from emeritus.ledger import Candidate, Label, Preference
@@ -50,7 +51,8 @@ class Quote:
 class Stability:
     """A preference, or a stated wish that became none, and what it rests on.
 
-    *sittings* of *asked* state it, in *framings* of *framings_asked*. *against* are labels of stewards that
+    *sittings* of *asked* state it, in *framings* of *framings_asked*. *matched* counts the sittings that state it
+    when the model's own matching is followed too; None where it was not asked to match. *against* are labels of stewards that
     call stated wishes contradictions of it; *labels* all others that concern it. *set_aside* says that a
     steward made no preference of it.
     """
@@ -68,6 +70,7 @@ class Stability:
     against: tuple[Label, ...]
     labels: tuple[Label, ...]
     set_aside: bool = False
+    matched: int | None = None
 
 
 def stabilities(log: Log, model: str) -> list[Stability]:
@@ -77,8 +80,10 @@ def stabilities(log: Log, model: str) -> list[Stability]:
     Wishes that became none are taken together only where topic and wording are the same letter for letter.
     """
     asked = [each for each in sittings(log, model) if not each.control and _summed_up(each)]
-    fold = _Fold({each.id: each for each in asked}, asked, ledger.labels(log, model))
     stated = {each.id: each for each in ledger.candidates(log, model)}
+    fold = _Fold(
+        {each.id: each for each in asked}, asked, ledger.labels(log, model), stated, matching(log, model)
+    )
     made = [
         fold.stability(each.id, each.topic, each.wish, each, [stated[name] for name in each.candidates])
         for each in ledger.preferences(log, model)
@@ -109,6 +114,8 @@ class _Fold:
     known: Mapping[str, Sitting]
     asked: Sequence[Sitting]
     labels: Sequence[Label]
+    stated: Mapping[str, Candidate]
+    matching: Matching
 
     def stability(
         self,
@@ -139,7 +146,13 @@ class _Fold:
             against=tuple(each for each in self.labels if each.contradicts == name),
             labels=tuple(each for each in self.labels if each.about in mine and each.contradicts is None),
             set_aside=set_aside,
+            matched=len(self._matched(stated)) if self.matching.finished else None,
         )
+
+    def _matched(self, stated: Sequence[Candidate]) -> set[str]:
+        """Return the sittings that state something which the model itself says is the same."""
+        same = {name for each in stated for name in self.matching.group_of(each.id)}
+        return {self.stated[name].sitting for name in same} & self.known.keys()
 
 
 def graded(here: Mapping[str, int], everywhere: Mapping[str, int]) -> Recurrence:

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from emeritus import ledger
 from emeritus.core.errors import NotFound
+from emeritus.interviews.matching import Matching, matching
 from emeritus.interviews.questions import Framing, Protocol
 from emeritus.interviews.reliability import Analysis, analyse, tabulate
 from emeritus.interviews.sheet import Sheet, sheet_of, signed_sheet
@@ -62,6 +63,7 @@ class Report:
     preferences: tuple[Stability, ...]
     decisions: Mapping[str, Decision]
     consents: Mapping[str, int]
+    matching: Matching
 
     @property
     def sittings(self) -> tuple[Sitting, ...]:
@@ -119,6 +121,7 @@ def compile_report(log: Log, model_id: str) -> Report:
         preferences=tuple(stabilities(log, model_id)),
         decisions=ledger.decisions(log, model_id),
         consents=Counter(each.consent for each in held),
+        matching=matching(log, model_id),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from attrs import asdict
 
 from emeritus.core.clock import instant
+from emeritus.interviews.matching import Matching
 from emeritus.interviews.reliability import (
     SEED,
     Agreement,
@@ -52,6 +53,7 @@ def to_json(report: Report, name: str) -> dict[str, Any]:
         },
         "consent": dict(sorted(report.consents.items())),
         "none_stable": report.none_stable,
+        "matching": _matching(report.matching),
         "preferences": [_stability(each, report) for each in report.preferences],
         "studies": [_study(each) for each in report.studies],
     }
@@ -69,6 +71,7 @@ def _stability(each: Stability, report: Report) -> dict[str, Any]:
         "meaning": each.grade.meaning,
         "sittings": each.sittings,
         "asked": each.asked,
+        "sittings_by_its_own_matching": each.matched,
         "framings": list(each.framings),
         "framings_asked": list(each.framings_asked),
         "quotes": [
@@ -84,6 +87,26 @@ def _stability(each: Stability, report: Report) -> dict[str, Any]:
         "against": [_label(label) for label in each.against],
         "labels": [_label(label) for label in each.labels],
         "decision": None if decision is None else {"verdict": decision.verdict, "entry": decision.entry},
+    }
+
+
+def _matching(found: Matching) -> dict[str, Any] | None:
+    if not found.judged:
+        return None
+    return {
+        "finished": found.finished,
+        "groups": [list(group) for group in found.groups],
+        "judged": [
+            {
+                "by": each.by,
+                "questions": each.questions,
+                "same_both_ways": each.same_both_ways,
+                "sample": each.sample,
+                "agreed": each.agreed,
+                "kappa": _number(each.kappa),
+            }
+            for each in found.judged
+        ],
     }
 
 

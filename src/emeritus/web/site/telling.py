@@ -192,6 +192,11 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         f"{'Took the label off' if b['off'] else 'Labelled'} {b['about']}: {b['label']}"
         f"{', which contradicts ' + b['contradicts'] if b['contradicts'] else ''}."
     ),
+    "wish.matched": lambda b: (
+        f"{'Judged' if b['utterance'] is None else 'Asked'} whether a stated wish means the same as one of "
+        f"{count(len(b['listed']), 'other')}: "
+        f"{ {'none': 'none does', 'undecided': 'no clear answer'}.get(b['chosen'], b['chosen']) }."
+    ),
     "report.published": lambda b: (
         f"Published a report on the interviews, of {count(b['sittings'], 'sitting')} and "
         f"{count(b['preferences'], 'preference')}."
