@@ -9,7 +9,7 @@ from emeritus.core.clock import Clock
 from emeritus.process.ports import Parts
 from emeritus.process.preserve import weights_path, weights_size
 from emeritus.registry import get_model
-from emeritus.settings import Settings
+from emeritus.settings import Settings, VoiceChoice
 from emeritus.store.work import SqlWorks
 from emeritus.voices import (
     Ensemble,
@@ -22,6 +22,9 @@ from emeritus.voices import (
     prepare,
 )
 
+ELSEWHERE = frozenset({"cluster", "openai", "anthropic"})
+"""Adapters that take no weights from here."""
+
 
 def make_pool(settings: Settings, works: SqlWorks, clock: Clock, parts: Callable[[], Parts]) -> Pool:
     """Return the pool of a house. *parts* is asked when a model is loaded, which may be long after this."""
@@ -31,13 +34,22 @@ def make_pool(settings: Settings, works: SqlWorks, clock: Clock, parts: Callable
         with works.read() as work:
             if get_model(work.log, model_id).remote is not None:
                 return 0
+        chosen = settings.voices.get(model_id)
+        if chosen is not None and (chosen.adapter in ELSEWHERE or "memory" in chosen.options):
+            return int(chosen.options.get("memory", 0))
         return estimated_memory(weights_size(parts(), model_id))
 
     def load(model_id: str) -> Voice:
         return _voice(settings, works, clock, parts(), restored, model_id)
 
     return Pool(
-        load, _limits(settings), weigh=weigh, vouch=restored.vouch, let_go=restored.let_go, clock=clock
+        load,
+        _limits(settings),
+        weigh=weigh,
+        vouch=restored.vouch,
+        let_go=restored.let_go,
+        resting=settings.engine_resting,
+        clock=clock,
     )
 
 
@@ -75,15 +87,24 @@ def _voice(
     if model.remote is not None:
         away: dict[str, Any] = {**(remote or {}), "model": model.remote.name}
         return adapter(model.remote.api)(VoiceSpec(model_id, options=away, clock=clock))
-    build = adapter(settings.engine)
+    chosen = settings.voices.get(model_id, VoiceChoice(adapter=settings.engine))
+    build = adapter(chosen.adapter)
+    options = {**_usual(settings, chosen.adapter), **chosen.options}
+    if chosen.adapter in ELSEWHERE:  # served by somebody else, from a copy of the weights
+        return build(VoiceSpec(model_id, options=options, clock=clock))
     prepare(build)
     path, weights = weights_path(parts, restored, model_id)
-    options: dict[str, Any] = {
-        "context": settings.engine_context,
-        "threads": settings.engine_threads,
-        **more,
-    }
+    if chosen.adapter == "llama":
+        options |= more
     return build(VoiceSpec(model_id, path, weights, options, clock))
+
+
+def _usual(settings: Settings, name: str) -> dict[str, Any]:
+    """Return the options of an adapter that the house's settings give for every model."""
+    own = settings.engine_options if name == settings.engine else {}
+    if name != "llama":
+        return own
+    return {"context": settings.engine_context, "threads": settings.engine_threads, **own}
 
 
 def _limits(settings: Settings) -> Limits:

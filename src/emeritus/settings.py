@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +21,15 @@ from emeritus.core.errors import InvalidInput
 A_CENTURY = 100 * 365.25 * 86400
 # Variables that are no settings of a house: what the command line and the tests read.
 OTHER_VARIABLES = ("EMERITUS_AS", "EMERITUS_KNOWN_KEYS", "EMERITUS_TRACEBACK", "EMERITUS_TEST_MODEL")
+
+
+class VoiceChoice(BaseModel):
+    """Who makes one model speak, instead of the house's `engine`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    adapter: str
+    options: dict[str, Any] = {}
 
 
 class Settings(BaseSettings):
@@ -45,6 +54,11 @@ class Settings(BaseSettings):
     timestamp_authority: str = Field("", description="Who timestamps checkpoints (RFC 3161): an address.")
     timestamp_roots: Path | None = Field(None, description="The authority's root certificates, a PEM file.")
     engine: str = Field("llama", description="The voice adapter for weights held here.")
+    engine_options: dict[str, Any] = Field({}, description="More options of that adapter.")
+    voices: dict[str, VoiceChoice] = Field({}, description="Other adapters, for single models by their ids.")
+    engine_resting: int = Field(
+        0, ge=0, description="Engines that are put to sleep instead of stopped, when they can."
+    )
     engine_memory: int | None = Field(None, description="Bytes that all engines together may take.")
     engine_wait: float = Field(
         60.0, gt=0, description="Seconds that a call waits for other models before it is turned away."

@@ -1,7 +1,9 @@
 """Adapters are found by name, ours and other people's; their options are checked."""
 
+import os
 import subprocess
 import sys
+import textwrap
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -39,7 +41,7 @@ def test_a_third_partys(monkeypatch: pytest.MonkeyPatch):
 
 def test_an_unknown_one():
     """A name that nobody has gives the names that there are."""
-    with pytest.raises(NotFound, match="anthropic, llama, openai"):
+    with pytest.raises(NotFound, match="anthropic, cluster, llama, openai, vllm"):
         adapter("telepathy")
 
 
@@ -77,3 +79,56 @@ def test_the_room_imports_neither_engine_nor_aiohttp():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
     assert done.stdout.strip() == b"[]"
+
+
+PLUG = {
+    "pyproject.toml": """
+        [build-system]
+        requires = ["hatchling"]
+        build-backend = "hatchling.build"
+        [project]
+        name = "parrot-voice"
+        version = "1.0"
+        [project.entry-points."emeritus.voices"]
+        parrot = "parrot_voice:build"
+        [tool.hatch.build.targets.wheel]
+        packages = ["parrot_voice"]
+    """,
+    "parrot_voice/__init__.py": """
+        from emeritus.voices import VoiceSpec
+        from emeritus.voices.fakes import FakeVoice
+
+        def build(spec: VoiceSpec) -> FakeVoice:
+            \"\"\"Repeat the last thing that was said.\"\"\"
+            times = int(spec.options.get("times", 1))
+            return FakeVoice(spec.model, lambda prompt, _sampling, _schema: " ".join([prompt[-1].content] * times))
+    """,
+}
+
+
+def test_an_installed_package_brings_an_adapter(tmp_path: Path):
+    """A real package, built and installed with pip, adds a voice by its entry point alone; the pool lends it."""
+    for name, text in PLUG.items():
+        path = tmp_path / "parrot" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-qq"]
+    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--target", str(tmp_path / "site")]
+    subprocess.run([*pip, *offline, str(tmp_path / "parrot")], check=True, timeout=120)
+    program = (
+        "from emeritus.core.speech import Message, Sampling\n"
+        "from emeritus.voices import Pool, VoiceSpec, adapter\n"
+        "build = adapter('parrot')\n"
+        "with Pool(lambda model: build(VoiceSpec(model, options={'times': 2}))) as pool:\n"
+        "    print(pool.speaker('polly').speak([Message('user', 'Hello')], Sampling(seed=1)).text)\n"
+    )
+    path = os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "Hello Hello"

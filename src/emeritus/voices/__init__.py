@@ -5,6 +5,7 @@ they are called and stops them when they are idle. Fakes for tests are in `emeri
 """
 
 from emeritus.voices.adapters import Adapter, VoiceSpec, adapter, estimated_memory, prepare
+from emeritus.voices.cluster import ClusterVoice
 from emeritus.voices.conversation import converse
 from emeritus.voices.ensemble import Ensemble
 from emeritus.voices.errors import (
@@ -26,6 +27,7 @@ from emeritus.voices.llama import LlamaSettings, LlamaVoice
 from emeritus.voices.pool import Pool, PooledSpeaker
 from emeritus.voices.remote import AnthropicVoice, OpenAIVoice
 from emeritus.voices.seat import Event, Limits
+from emeritus.voices.vllm import VllmSettings, VllmVoice
 from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS, RawAnswer, Rests, Voice
 from emeritus.voices.warmth import Warmth, WeightsProvider
 from emeritus.voices.wire import hang_up
@@ -37,6 +39,7 @@ __all__ = [
     "AnthropicVoice",
     "BadReply",
     "Busy",
+    "ClusterVoice",
     "EngineDied",
     "EngineMissing",
     "EngineNotStarted",
@@ -55,6 +58,8 @@ __all__ = [
     "RawAnswer",
     "Rests",
     "Unreachable",
+    "VllmSettings",
+    "VllmVoice",
     "Voice",
     "VoiceClosed",
     "VoiceError",

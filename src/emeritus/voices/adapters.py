@@ -14,9 +14,11 @@ from attrs import field, frozen
 
 from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput, NotFound
+from emeritus.voices.cluster import ClusterVoice
 from emeritus.voices.llama import LlamaSettings, LlamaVoice
 from emeritus.voices.remote import AnthropicVoice, OpenAIVoice, RemoteVoice
 from emeritus.voices.spare import Spare
+from emeritus.voices.vllm import VllmSettings, VllmVoice
 from emeritus.voices.voice import Voice
 
 GROUP = "emeritus.voices"
@@ -50,7 +52,7 @@ def estimated_memory(size: int) -> int:
 
 
 def adapter(name: str) -> Adapter:
-    """Return the adapter called *name*: ``llama``, ``openai``, ``anthropic``, or a third party's.
+    """Return the adapter called *name*: ``llama``, ``vllm``, ``openai``, ``anthropic``, ``cluster``, or a third party's.
 
     Raises:
         NotFound: when there is none; it names those that there are.
@@ -131,6 +133,29 @@ def _remote(kind: type[RemoteVoice]) -> Adapter:
     return build
 
 
+class _ClusterOptions(_RemoteOptions, forbid_unknown_fields=True, omit_defaults=True):
+    ready_seconds: float = 600.0
+    plain_http: bool = False
+
+
+def _cluster(spec: VoiceSpec) -> Voice:
+    try:
+        options = msgspec.to_builtins(msgspec.convert(dict(spec.options), _ClusterOptions))
+        return ClusterVoice(known_as=spec.model, clock=spec.clock, **options)
+    except (msgspec.ValidationError, TypeError) as why:
+        raise _wrong_options(spec, why) from None
+
+
+def _vllm(spec: VoiceSpec) -> Voice:
+    if spec.path is None:
+        raise InvalidInput(f"{spec.model} has no weights here.", next_step="Choose a remote adapter for it.")
+    try:
+        settings = VllmSettings(**dict(spec.options))
+    except (TypeError, ValueError) as why:
+        raise _wrong_options(spec, why) from None
+    return VllmVoice(spec.model, spec.path, weights=spec.weights, settings=settings, clock=spec.clock)
+
+
 def _wrong_options(spec: VoiceSpec, why: Exception) -> InvalidInput:
     return InvalidInput(
         f"The voice settings of {spec.model} are wrong: {why}.", next_step="Correct them and try again."
@@ -141,4 +166,6 @@ _OURS: Mapping[str, Adapter] = {
     "llama": LlamaAdapter(),
     "openai": _remote(OpenAIVoice),
     "anthropic": _remote(AnthropicVoice),
+    "vllm": _vllm,
+    "cluster": _cluster,
 }

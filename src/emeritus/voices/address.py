@@ -6,8 +6,11 @@ from urllib.parse import urlsplit
 from emeritus.core.errors import InvalidInput
 
 
-def checked_url(base_url: str) -> str:
-    """Return *base_url* without a trailing slash or ``/v1``. Raises InvalidInput when it is not allowed."""
+def checked_url(base_url: str, *, plain_http: bool = False) -> str:
+    """Return *base_url* without a trailing slash or ``/v1``. Raises InvalidInput when it is not allowed.
+
+    *plain_http*: the operator says that http to that address stays within a network of their own.
+    """
     wrong = "is not an address of a remote"
     try:
         at = urlsplit(base_url)
@@ -23,7 +26,7 @@ def checked_url(base_url: str) -> str:
         or " " in base_url
     ):
         pass
-    elif at.scheme == "https" or (at.scheme == "http" and _is_loopback(host)):
+    elif at.scheme == "https" or (at.scheme == "http" and (plain_http or _is_loopback(host))):
         return base_url.rstrip("/").removesuffix("/v1")
     elif at.scheme == "http":
         wrong = "would send the key and the words in the clear"

@@ -39,6 +39,7 @@ class RemoteVoice:
         known_as: the model's id here, when it is not *model*.
         sends: which sampling fields the remote takes; the others are left out, and `engine` says so.
         timeout: seconds for a whole answer.
+        plain_http: allow http beyond the loopback; for a cluster's own network alone.
 
     Raises:
         InvalidInput: for an address that is not allowed or a field that does not exist.
@@ -58,8 +59,9 @@ class RemoteVoice:
         sends: Sequence[str] | None = None,
         timeout: float = 600.0,
         clock: Clock | None = None,
+        plain_http: bool = False,
     ) -> None:
-        self._base = checked_url(base_url)
+        self._base = checked_url(base_url, plain_http=plain_http)
         self.model = model_id(known_as or model)
         self._remote_name = model
         if key_env and not _ENV_NAME.fullmatch(key_env):
@@ -216,7 +218,7 @@ class OpenAIVoice(RemoteVoice):
 
     kind = "openai-compatible"
     paths = OPENAI_PATHS
-    sends = ("seed", "temperature", "top_p")
+    sends: ClassVar[tuple[str, ...]] = ("seed", "temperature", "top_p")
 
     def __init__(
         self, base_url: str, model: str, key_env: str = "", *, limit_field: str = "", **more: Any
