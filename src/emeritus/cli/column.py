@@ -7,7 +7,7 @@ import click
 from emeritus import column
 from emeritus.cli import column_reading, column_writing
 from emeritus.cli.house import Home, day, say_json
-from emeritus.core.errors import InvalidInput
+from emeritus.core.errors import Conflict, InvalidInput
 from emeritus.registry import get_model
 
 
@@ -41,7 +41,13 @@ def list_(home: Home, model: str | None, as_json: bool) -> None:
 def read(home: Home, essay: str) -> None:
     """Print an essay, raw, as the model said it."""
     with home.open() as house, house.works.read() as work:
-        click.echo(column.get_essay(work.log, work.utterances, essay).text)
+        found = column.get_essay(work.log, work.utterances, essay)
+    if found.state in column.UNREADY:
+        raise Conflict(
+            f"The model is not done with {essay}: it is {found.state}.",
+            next_step="It is shown once the model has chosen; `emeritus work` has it go on.",
+        )
+    click.echo(found.text)
 
 
 @command.command()

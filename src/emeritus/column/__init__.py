@@ -17,7 +17,7 @@ from emeritus.column.drafts import (
     regime_adopted,
     wants_more,
 )
-from emeritus.column.essay import Essay, NotSealed, essays, get_essay, standing, states
+from emeritus.column.essay import UNREADY, Essay, NotSealed, essays, get_essay, standing, states
 from emeritus.column.feeds_in import MOST_BYTES
 from emeritus.column.figures import Figures, figures, streak
 from emeritus.column.imported import (
@@ -54,6 +54,7 @@ from emeritus.column.verify import Verdict, verify
 
 __all__ = [
     "MOST_BYTES",
+    "UNREADY",
     "Attempt",
     "Beside",
     "Context",

@@ -27,12 +27,16 @@ from emeritus.core.speech import Utterances
 from emeritus.record import Entry, Log
 
 WORDS_PER_MINUTE = 230
+UNREADY = (State.DRAFTING, State.CHOOSING)
 _WORD = re.compile(r"[\w'’-]+")
 
 
 @frozen
 class Essay(Standing):
-    """An essay with its words. *text* is raw, as the model said it, and never changed."""
+    """An essay with its words. *text* is raw, as the model said it, and never changed.
+
+    It is empty while the model is not done: nobody reads drafts while another one may still be wished for.
+    """
 
     text: str = ""
 
@@ -100,7 +104,8 @@ def _with_words(essay: Standing, utterances: Utterances, sealed: int) -> Essay:
             next_step="Try again in a moment; if it stays so: `emeritus record verify`.",
         )
     known = {each.name: getattr(essay, each.name) for each in fields(Standing)}
-    return Essay(**known, text=utterances.get(essay.utterance).text)
+    text = "" if essay.state in UNREADY else utterances.get(essay.utterance).text
+    return Essay(**known, text=text)
 
 
 def fold(entries: Iterable[Entry]) -> list[Standing]:
@@ -146,10 +151,14 @@ def _compared(essay: Standing, entry: Entry) -> Standing:
     body = entry.body
     if body["taken"] is None:
         return essay
-    if not essay.attempts[int(body["taken"]) - 1].spoken:
-        raise ValueError("a draft without words was chosen")
+    drafts = [attempt.number for attempt in essay.attempts if attempt.spoken]
     choice = Choice(
-        int(body["taken"]), len(body["options"]), body["answer"] is not None, body["utterance"], entry.seq
+        attempt=body["taken"],
+        place=drafts.index(body["taken"]) + 1,  # ValueError: a draft without words was chosen
+        of=len(drafts),
+        answered=body["answer"] is not None,
+        utterance=body["utterance"],
+        entry=entry.seq,
     )
     return evolve(essay, choice=choice, state=State.DRAFTED)
 

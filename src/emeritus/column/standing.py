@@ -55,9 +55,13 @@ class Attempt:
 
 @frozen
 class Choice:
-    """The model chose draft number *attempt* of *of*; *answered* is False when that was taken for want of an answer."""
+    """The model chose an *attempt*: the draft at *place*, from 1, of *of* with words.
+
+    *answered* is False when that was taken for want of an answer.
+    """
 
     attempt: int
+    place: int
     of: int
     answered: bool
     utterance: str

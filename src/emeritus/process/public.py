@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
+from emeritus import column
+from emeritus.core.errors import Conflict
+from emeritus.core.speech import Utterance
 from emeritus.interviews import Sitting, sittings
+from emeritus.process.ports import Work
 from emeritus.record import Entry, Log
 from emeritus.registry import all_models
 
@@ -29,6 +33,32 @@ def _released(entry: Entry, published: Entry) -> bool:
         case "essay.drafted":
             return not entry.body["spoken"] or entry.body["utterance"] == published.body["utterance"]
     return True
+
+
+def readable(work: Work, utterance_id: str) -> Utterance:
+    """Return words for somebody of the house to read.
+
+    Raises:
+        NotFound: there are none. Conflict: nobody has signed yet for how they came about, or they are of an
+            essay with which the model is not done.
+    """
+    said = work.utterances.get(utterance_id)
+    named = [
+        entry
+        for entry in work.log.entries(model=said.model)
+        if entry.body.get("utterance") == utterance_id and entry.seq < work.log.sealed_size()
+    ]
+    unready = any(
+        entry.kind in ("essay.drafted", "essay.compared")
+        and column.standing(work.log, entry.subject or "").state in column.UNREADY
+        for entry in named
+    )
+    if not named or unready:
+        raise Conflict(
+            "These words are kept, and not shown yet.",
+            next_step="They are once how they came about is signed for, and the model is done with the essay.",
+        )
+    return said
 
 
 def public_words(log: Log) -> dict[str, Entry]:

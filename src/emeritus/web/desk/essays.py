@@ -1,6 +1,6 @@
 """The review: essays as readers will see them; approve, hold, veto with a ground, publish. Never edit."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from attrs import frozen
@@ -11,7 +11,9 @@ from starlette.routing import Route
 from emeritus import column
 from emeritus.column import Ground, Standing, State
 from emeritus.column.disclaimer import disclaimer
+from emeritus.column.review import MOST_REDRAFTS
 from emeritus.core.errors import InvalidInput
+from emeritus.process import publish as stage
 from emeritus.process.ports import Work
 from emeritus.registry import all_models, get_model, organisation
 from emeritus.web.desk.page import FRESH, Desk, Sent, whole
@@ -32,9 +34,12 @@ class EssayPages:
     def queue(self, request: Request, session: Session) -> Response:
         def view(work: Work) -> Mapping[str, object]:
             essays = column.states(work.log)
-            waiting = [each for each in essays if each.state not in DONE]
+            waiting = [each for each in essays if each.state not in (*DONE, *column.UNREADY)]
+            waiting.sort(key=lambda each: (each.deadline or each.since, each.since))
             return {
                 "waiting": [column.get_essay(work.log, work.utterances, each.id) for each in waiting],
+                "unready": [each for each in essays if each.state in column.UNREADY],
+                "now": self.desk.house.parts.clock.now(),
                 "done": [each for each in essays if each.state in DONE][: -RECENT - 1 : -1],
                 "names": {model.id: model.display_name for model in all_models(work.log)},
             }
@@ -56,6 +61,8 @@ class EssayPages:
                 "utterance": work.utterances.get(essay.utterance),
                 "told": told(work.log.entries(subject=essay.id)),
                 "grounds": list(Ground),
+                "now": now,
+                "ready": essay.state not in column.UNREADY,
                 "can": _possible(essay),
             }
 
@@ -63,25 +70,24 @@ class EssayPages:
 
     def do(self, work: Work, essay: str, session: Session, sent: Form) -> object:
         clock, by, reason = self.desk.house.parts.clock, session.actor, sent.get("reason")
-        match sent.get("form"):
-            case "approve":
-                return column.approve(work.log, essay, by=by, note=sent.get("note"))
-            case "hold":
-                days = whole(sent.get("days"), "How many days")
-                return column.hold(work.log, clock, essay, days=days, reason=reason, by=by)
-            case "veto":
-                ground = cast("Ground", sent.get("ground"))
-                return column.veto(work.log, essay, ground=ground, reason=reason, by=by)
-            case "withdraw":
-                return column.withdraw_veto(work.log, essay, reason=reason, by=by)
-            case "publish":
-                if sent.get("sure") != "yes":
-                    raise InvalidInput(
-                        "Publishing is for good, and was not confirmed.",
-                        next_step="Tick that you have read it, then publish.",
-                    )
-                return column.publish(work.log, work.utterances, essay, by=by)
-        raise InvalidInput("This form does nothing.", next_step="Use one of the forms of this page.")
+        log, note = work.log, sent.get("note")
+        acts: Mapping[str, Callable[[], object]] = {
+            "approve": lambda: column.approve(log, essay, by=by, note=note),
+            "hold": lambda: column.hold(
+                log, clock, essay, days=whole(sent.get("days"), "How many days"), reason=reason, by=by
+            ),
+            "veto": lambda: column.veto(
+                log, essay, ground=cast("Ground", sent.get("ground")), reason=reason, by=by
+            ),
+            "withdraw": lambda: column.withdraw_veto(log, essay, reason=reason, by=by),
+            "redraft": lambda: stage.ask_redraft(work, clock, essay, reason=reason, by=by),
+            "beside": lambda: column.put_beside(log, essay, note=note, url=sent.get("url"), by=by),
+            "take-away": lambda: column.take_away(log, essay, sent.get("beside"), reason=reason, by=by),
+            "publish": lambda: _publish(work, essay, session, sent),
+        }
+        if sent.get("form") not in acts:
+            raise InvalidInput("This form does nothing.", next_step="Use one of the forms of this page.")
+        return acts[sent.get("form")]()
 
     def sent(self, request: Request, session: Session, sent: Form) -> Response:
         essay = request.path_params["essay"]
@@ -93,15 +99,27 @@ class EssayPages:
         )
 
 
+def _publish(work: Work, essay: str, session: Session, sent: Form) -> object:
+    if sent.get("sure") != "yes":
+        raise InvalidInput(
+            "Publishing is for good, and was not confirmed.",
+            next_step="Tick that you have read it, then publish.",
+        )
+    return column.publish(work.log, work.utterances, essay, by=session.actor)
+
+
 def _possible(essay: Standing) -> frozenset[str]:
     """Return which forms make sense for *essay*; whether its sender may use them is decided on sending."""
     able = {
-        State.DRAFTED: {"approve", "hold", "veto"},
-        State.HELD: {"approve", "veto"},
-        State.APPROVED: {"publish", "veto"},
-        State.VETO_PROPOSED: {"approve", "veto", "withdraw"},
+        State.DRAFTED: {"approve", "hold", "veto", "redraft", "beside"},
+        State.HELD: {"approve", "veto", "redraft", "beside"},
+        State.APPROVED: {"publish", "veto", "redraft", "beside"},
+        State.VETO_PROPOSED: {"approve", "veto", "withdraw", "beside"},
+        State.PUBLISHED: {"beside"},
     }.get(essay.state, set())
-    return frozenset(able - {"hold"} if essay.held is not None else able)
+    if essay.held is not None:
+        able = able - {"hold"}
+    return frozenset(able - {"redraft"} if len(essay.redrafts) >= MOST_REDRAFTS else able)
 
 
 def routes(desk: Desk) -> list[Route]:

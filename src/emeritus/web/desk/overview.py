@@ -54,6 +54,8 @@ def _where(stop: Stop, model: Model) -> str:
             return f"/desk/models/{model.id}/wishes"
         case "decide" | "revisit":
             return f"/desk/models/{model.id}/decisions"
+        case "renew":
+            return f"/desk/models/{model.id}/column"
         case "review" | "publish":
             return f"/desk/essays/{stop.step.subject}"
         case "access":

@@ -2,7 +2,17 @@
 
 from starlette.routing import Route
 
-from emeritus.web.desk import aliases, applications, budgets, decisions, essays, overview, wishes
+from emeritus.web.desk import (
+    aliases,
+    applications,
+    budgets,
+    columns,
+    decisions,
+    essays,
+    letters,
+    overview,
+    wishes,
+)
 from emeritus.web.desk.page import Desk
 from emeritus.web.pages.rendering import House
 
@@ -16,6 +26,8 @@ def routes(house: House) -> list[Route]:
         *decisions.routes(desk),
         *budgets.routes(desk),
         *essays.routes(desk),
+        *columns.routes(desk),
+        *letters.routes(desk),
         *applications.routes(desk),
         *aliases.routes(desk),
     ]

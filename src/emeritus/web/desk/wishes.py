@@ -12,6 +12,7 @@ from emeritus.interviews.stability import stabilities
 from emeritus.ledger import labels
 from emeritus.process import decide
 from emeritus.process.ports import Work
+from emeritus.process.public import readable
 from emeritus.web.desk.page import FRESH, Desk, Sent
 from emeritus.web.desk.session import Session
 from emeritus.web.pages.forms import Form
@@ -41,7 +42,7 @@ class WishPages:
     def raw(self, request: Request, _session: Session) -> Response:
         """Show words to those who have to read them, also when they are not for everybody."""
         with self.desk.house.parts.read() as work:
-            data = work.utterances.get(request.path_params["utterance"]).canonical()
+            data = readable(work, request.path_params["utterance"]).canonical()
         return Response(data, media_type="application/json")
 
     def confirm(self, request: Request, session: Session, sent: Form) -> Response:
