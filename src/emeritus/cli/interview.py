@@ -2,7 +2,7 @@
 
 import click
 
-from emeritus.cli import interview_match, interview_report
+from emeritus.cli import interview_match, interview_redact, interview_report
 
 
 @click.group()
@@ -10,5 +10,5 @@ def command() -> None:
     """Hold interviews, and report on them."""
 
 
-for each in (*interview_match.commands, *interview_report.commands):
+for each in (*interview_match.commands, *interview_redact.commands, *interview_report.commands):
     command.add_command(each)

@@ -5,7 +5,7 @@ published. Private facts are not on the record, and nothing here reads them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from textwrap import fill, indent
 from typing import Any
 
@@ -17,6 +17,7 @@ from emeritus import column, ledger
 from emeritus.archive.escrow.layout import essay_path, model_folder
 from emeritus.core.clock import instant
 from emeritus.interviews import Exchange, Sitting, export_sitting, sittings
+from emeritus.interviews.redaction import covered
 from emeritus.interviews.transcript import exchanges
 from emeritus.process.ports import Work
 from emeritus.record import Entry, VerifyKey
@@ -35,11 +36,10 @@ def of_model(work: Work, model: Model) -> Iterator[tuple[str, bytes]]:
     yield "about.txt", _about(work, model).encode()
     yield "model.json", _json(_facts(model))
     yield "preferences.json", _json(_preferences(work, model.id))
-    for sitting in sittings(work.log, model.id):
-        if sitting.may_be_published:
-            name = f"interview/sitting-{sitting.number}"
-            yield f"{name}.json", export_sitting(work.log, work.utterances, sitting.id).data
-            yield f"{name}.txt", _transcript(work, model, sitting).encode()
+    for sitting in _given_out(work, model.id):
+        name = f"interview/sitting-{sitting.number}"
+        yield f"{name}.json", export_sitting(work.log, work.utterances, sitting.id).data
+        yield f"{name}.txt", _transcript(work, model, sitting).encode()
     for essay in column.essays(work.log, work.utterances, model.id):
         if essay.edition is not None:
             path = essay_path(model.id, essay.edition.number).removeprefix(model_folder(model.id) + "/")
@@ -55,8 +55,14 @@ def key_pem(key: VerifyKey) -> bytes:
     )
 
 
+def _given_out(work: Work, model_id: str) -> list[Sitting]:
+    """Return the sittings that may be given out byte for byte."""
+    hidden = covered(work.log, model_id)
+    return [each for each in sittings(work.log, model_id) if each.may_be_published and each.id not in hidden]
+
+
 def _public_words(work: Work, model_id: str) -> set[str]:
-    agreed = {each.id for each in sittings(work.log, model_id) if each.may_be_published}
+    agreed = {each.id for each in _given_out(work, model_id)}
     published = {entry.subject for entry in work.log.entries(model=model_id, kinds={"essay.published"})}
     return {
         name
@@ -177,7 +183,8 @@ def _said_of(model: Model) -> Iterator[str]:
 
 
 def _interviews(work: Work, model: Model) -> str:
-    held = [fill(_sitting(each), WIDTH) for each in sittings(work.log, model.id)]
+    hidden = covered(work.log, model.id)
+    held = [fill(_sitting(each, hidden), WIDTH) for each in sittings(work.log, model.id)]
     return "\n\n".join(["The interview", *(held or ["None was held."])])
 
 
@@ -192,8 +199,13 @@ def _wishes(work: Work, model: Model) -> str:
     return "\n\n".join(["What it prefers, and what was decided", *(lines or none)])
 
 
-def _sitting(sitting: Sitting) -> str:
+def _sitting(sitting: Sitting, hidden: Collection[str]) -> str:
     when = f"Sitting {sitting.number} began on {sitting.opened_at:%Y-%m-%d}"
+    if sitting.may_be_published and sitting.id in hidden:
+        return (
+            f"{when}; the model agreed that it is published. A passage about a third person is covered in it, so it is "
+            "not here byte for byte; the organisation keeps it whole."
+        )
     if sitting.may_be_published:
         return f"{when}; the model agreed that it is published: interview/sitting-{sitting.number}.txt."
     return (

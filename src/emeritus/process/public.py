@@ -6,15 +6,19 @@ from emeritus import column
 from emeritus.core.errors import Conflict
 from emeritus.core.speech import Utterance
 from emeritus.interviews import Sitting, sittings
+from emeritus.interviews.redaction import covered
 from emeritus.process.ports import Work
 from emeritus.record import Entry, Log
 from emeritus.registry import all_models
 
 
 def released_sittings(log: Log) -> Iterator[Sitting]:
-    """Yield the sittings whose publication their model agreed to."""
+    """Yield the sittings that are published byte for byte: their model agreed, and nothing in them is covered."""
     for model in all_models(log):
-        yield from (each for each in sittings(log, model.id) if each.may_be_published)
+        hidden = covered(log, model.id)
+        yield from (
+            each for each in sittings(log, model.id) if each.may_be_published and each.id not in hidden
+        )
 
 
 def released(log: Log, entry: Entry) -> bool:

@@ -9,6 +9,7 @@ from emeritus import ledger
 from emeritus.core.errors import NotFound
 from emeritus.interviews.matching import Matching, matching
 from emeritus.interviews.questions import Framing, Protocol
+from emeritus.interviews.redaction import Redaction, redactions
 from emeritus.interviews.reliability import Analysis, analyse, tabulate
 from emeritus.interviews.sheet import Sheet, sheet_of, signed_sheet
 from emeritus.interviews.sitting import Sitting, protocol_of, sittings
@@ -64,6 +65,7 @@ class Report:
     decisions: Mapping[str, Decision]
     consents: Mapping[str, int]
     matching: Matching
+    redactions: tuple[Redaction, ...]
 
     @property
     def sittings(self) -> tuple[Sitting, ...]:
@@ -122,6 +124,7 @@ def compile_report(log: Log, model_id: str) -> Report:
         decisions=ledger.decisions(log, model_id),
         consents=Counter(each.consent for each in held),
         matching=matching(log, model_id),
+        redactions=tuple(redactions(log, model_id)),
     )
 
 

@@ -10,6 +10,7 @@ from attrs import asdict
 
 from emeritus.core.clock import instant
 from emeritus.interviews.matching import Matching
+from emeritus.interviews.redaction import Redaction
 from emeritus.interviews.reliability import (
     SEED,
     Agreement,
@@ -55,6 +56,7 @@ def to_json(report: Report, name: str) -> dict[str, Any]:
         "none_stable": report.none_stable,
         "matching": _matching(report.matching),
         "preferences": [_stability(each, report) for each in report.preferences],
+        "redactions": [_redaction(each) for each in report.redactions],
         "studies": [_study(each) for each in report.studies],
     }
 
@@ -107,6 +109,21 @@ def _matching(found: Matching) -> dict[str, Any] | None:
             }
             for each in found.judged
         ],
+    }
+
+
+def _redaction(each: Redaction) -> dict[str, Any]:
+    return {
+        "sitting": each.sitting,
+        "turn": each.turn,
+        "characters": each.characters,
+        "ground": str(each.ground),
+        "meaning": each.ground.meaning,
+        "reason": each.reason,
+        "by": str(each.by),
+        "at": instant(each.at),
+        "entry": each.entry,
+        "lifted": each.lifted,
     }
 
 

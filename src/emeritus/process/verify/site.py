@@ -10,6 +10,7 @@ from emeritus.core.digests import canonical, sha256
 from emeritus.core.errors import EmeritusError, NotFound
 from emeritus.core.speech import Utterance
 from emeritus.interviews import Sitting, export_sitting, sittings
+from emeritus.interviews.redaction import covered
 from emeritus.process.public import public_words, released_sittings
 from emeritus.process.report import reports
 from emeritus.process.verify import essay as essays
@@ -64,11 +65,13 @@ def check_interview(record: PublishedRecord, target: Target, keys: Sequence[Veri
             for each in sittings(copy, get_model(copy, target.id).id)
             if target.number in (None, each.number)
         ]
-    released = [each for each in held if each.may_be_published]
+    with as_written("The record"):
+        hidden = covered(copy, target.id)
+    released = [each for each in held if each.may_be_published and each.id not in hidden]
     if not released:
         raise NotFound(
-            f"No such conversation with {target.id} is published.",
-            next_step="It is shown when the model agreed to that; see the page of the model.",
+            f"No such conversation with {target.id} is published byte for byte.",
+            next_step="That is so when the model agreed, and nothing about third persons had to be covered; see its page.",
         )
     findings += check_transcripts(record, copy, released)
     turns = sum(len(each.turns) for each in released)

@@ -1,6 +1,6 @@
 """The interview: what was asked and what the model said, word for word, where it agreed to that."""
 
-from attrs import frozen
+from attrs import evolve, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -8,17 +8,19 @@ from starlette.routing import Route
 from emeritus.core.errors import NotFound
 from emeritus.core.speech import Utterance
 from emeritus.interviews import Exchange, Protocol, Sitting, export_sitting, sittings
+from emeritus.interviews.redaction import Redaction, redactions, veil
 from emeritus.interviews.sitting import protocol_of
 from emeritus.interviews.transcript import exchanges
 from emeritus.process.ports import Work
 from emeritus.registry import Model, get_model
 from emeritus.web.pages.rendering import House, frame
+from emeritus.web.site.consent import covered_words
 from emeritus.web.site.wishes import WishPages
 
 
 @frozen
 class Told:
-    """An exchange with the whole utterance behind its answer, both empty where nobody may read them."""
+    """An exchange, with what concerns third persons covered, and the utterance behind its answer."""
 
     exchange: Exchange
     utterance: Utterance
@@ -35,6 +37,12 @@ class InterviewPage:
     protocol_entry: int
     opened_entry: int
     told: tuple[Told, ...]
+    redactions: tuple[Redaction, ...] = ()
+
+    @property
+    def covered(self) -> bool:
+        """True when something about third persons is covered in what is shown."""
+        return any(each.lifted is None for each in self.redactions)
 
     @property
     def shown(self) -> bool:
@@ -63,12 +71,23 @@ def interview_page(work: Work, model_id: str, number: int | None) -> InterviewPa
         protocol_entry=adopted.seq if adopted else 0,
         opened_entry=opened.seq if opened else 0,
         told=_told(work, chosen) if chosen.may_be_published else (),
+        redactions=tuple(redactions(work.log, model_id, chosen.id)),
     )
 
 
 def _told(work: Work, sitting: Sitting) -> tuple[Told, ...]:
+    over = veil(work.log, work.private, sitting).over
     return tuple(
-        Told(exchange, work.utterances.get(exchange.utterance))
+        Told(
+            evolve(
+                exchange,
+                answer=over(exchange.answer),
+                asked=over(exchange.asked),
+                shared=over(exchange.shared),
+                wishes=tuple({**each, "wish": over(each["wish"])} for each in exchange.wishes),
+            ),
+            work.utterances.get(exchange.utterance),
+        )
         for exchange in exchanges(work.log, work.utterances, sitting)
     )
 
@@ -93,6 +112,8 @@ class InterviewPages:
                     "The model did not agree that this conversation is published.",
                     next_step=f"What it wishes, and what was decided, is at /models/{view.model.id}/decisions.",
                 )
+            if view.covered:
+                raise covered_words(view.model.id, view.sitting.number)
             data = export_sitting(work.log, work.utterances, view.sitting.id).data
         return Response(data, media_type="application/json")
 

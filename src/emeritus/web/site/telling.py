@@ -192,6 +192,11 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         f"{'Took the label off' if b['off'] else 'Labelled'} {b['about']}: {b['label']}"
         f"{', which contradicts ' + b['contradicts'] if b['contradicts'] else ''}."
     ),
+    "words.redacted": lambda b: (
+        f"Covered {count(b['characters'], 'character')} of a conversation, about a third person ({b['ground']}): "
+        f"{b['reason']} The words are kept as they were said."
+    ),
+    "words.uncovered": lambda b: f"Uncovered redaction {b['number']} of a conversation: {b['reason']}",
     "wish.matched": lambda b: (
         f"{'Judged' if b['utterance'] is None else 'Asked'} whether a stated wish means the same as one of "
         f"{count(len(b['listed']), 'other')}: "

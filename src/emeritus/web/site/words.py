@@ -1,17 +1,20 @@
 """The raw words: what a model said, byte for byte, with everything that made it."""
 
+from attrs import field, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from emeritus.core.errors import NotFound
 from emeritus.core.speech import Utterance
+from emeritus.interviews import Sitting, get_sitting
+from emeritus.interviews.redaction import Veil, veil
 from emeritus.process.ports import Work
 from emeritus.process.public import released
 from emeritus.record import Entry
 from emeritus.web.pages.assets import FOR_EVER
 from emeritus.web.pages.rendering import House
-from emeritus.web.site.consent import may_be_shown
+from emeritus.web.site.consent import covered_words, may_be_shown
 
 
 def is_public(work: Work, entry: Entry) -> bool:
@@ -28,7 +31,21 @@ def is_public(work: Work, entry: Entry) -> bool:
     return True
 
 
-def public_utterance(work: Work, utterance_id: str) -> Utterance:
+@frozen
+class Shown:
+    """Words that everybody may read, and the sitting that they stand in, if any, with what is covered in it."""
+
+    utterance: Utterance
+    sitting: Sitting | None = None
+    veil: Veil = field(factory=lambda: Veil(()))
+
+    @property
+    def lasting(self) -> str:
+        """How long they may be kept: those of a conversation may still have to be covered."""
+        return FOR_EVER if self.sitting is None else "no-cache"
+
+
+def public_utterance(work: Work, utterance_id: str) -> Shown:
     """Return words that the record points to and that are public.
 
     Raises:
@@ -37,7 +54,10 @@ def public_utterance(work: Work, utterance_id: str) -> Utterance:
     utterance = work.utterances.get(utterance_id)
     for entry in work.log.entries(model=utterance.model):
         if entry.body.get("utterance") == utterance_id and is_public(work, entry):
-            return utterance
+            if entry.kind.partition(".")[0] not in ("sitting", "preferences"):
+                return Shown(utterance)
+            sitting = get_sitting(work.log, entry.subject or "")
+            return Shown(utterance, sitting, veil(work.log, work.private, sitting))
     raise NotFound(
         "These words are kept, but they are not public.",
         next_step="An interview is shown when the model agreed to that, an essay once a person published it.",
@@ -47,12 +67,16 @@ def public_utterance(work: Work, utterance_id: str) -> Utterance:
 def routes(house: House) -> list[Route]:
     def whole(request: Request) -> Response:
         with house.parts.read() as work:
-            data = public_utterance(work, request.path_params["id"]).canonical()
-        return Response(data, media_type="application/json", headers={"cache-control": FOR_EVER})
+            found = public_utterance(work, request.path_params["id"])
+        if found.sitting is not None and found.veil.passages:
+            raise covered_words(found.sitting.model, found.sitting.number)
+        data = found.utterance.canonical()
+        return Response(data, media_type="application/json", headers={"cache-control": found.lasting})
 
     def text(request: Request) -> Response:
         with house.parts.read() as work:
-            said = public_utterance(work, request.path_params["id"]).text
-        return Response(said.encode(), media_type="text/plain", headers={"cache-control": FOR_EVER})
+            found = public_utterance(work, request.path_params["id"])
+        said = found.veil.over(found.utterance.text)
+        return Response(said.encode(), media_type="text/plain", headers={"cache-control": found.lasting})
 
     return [Route("/utterances/{id}.txt", text), Route("/utterances/{id}", whole)]
