@@ -99,6 +99,23 @@ class Settings(BaseSettings):
     grant_after_hours: float = Field(
         48.0, ge=0, le=8760, description="Hours after which what nothing speaks against is granted by itself."
     )
+    billing_secret_file: Path | None = Field(
+        None, description="A file with the signing secrets of the billing webhook, one a line."
+    )
+    billing_plans: dict[str, str] = Field(
+        {}, description="Which plan each price stands for; empty: every price is a plan."
+    )
+    oidc_issuer: str = Field("", description="Who members log in with (OpenID Connect); empty: nobody does.")
+    oidc_client: str = Field("", description="This house's client id there.")
+    oidc_secret_file: Path | None = Field(None, description="A file with its client secret.")
+    oidc_scope: str = Field("openid email profile", description="What is asked for there.")
+    oidc_claim: str = Field("plan", description="The claim that says which plan somebody has.")
+    oidc_plans: dict[str, str] = Field(
+        {}, description="Which plan each value of the claim stands for; empty: every value is a plan."
+    )
+    oidc_days: float = Field(
+        30.0, gt=0, description="A membership by login lasts so long after the last one."
+    )
     clock_offset: float = Field(
         0.0,
         ge=-A_CENTURY,

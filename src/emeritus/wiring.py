@@ -259,6 +259,7 @@ def _house(
         postman=_postman(settings, works),
         site_url=settings.site_url.rstrip("/"),
         grant_after=timedelta(hours=settings.grant_after_hours),
+        login_lasts=timedelta(days=settings.oidc_days) if settings.oidc_issuer else None,
     )
     house = House(settings, database, works, parts, pool, clock)
     try:

@@ -1,5 +1,6 @@
 """Whoever holds a key: what they learn and change with it, and nothing about anybody else."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from attrs import frozen
@@ -43,10 +44,7 @@ class Account:
 
     def by_model(self) -> dict[str, Totals]:
         """Return what all keys together used of each model."""
-        found: dict[str, Totals] = {}
-        for each in self.used:
-            found[each.model] = _sum(found.get(each.model, Totals()), each.totals)
-        return found
+        return sums(self.used)
 
 
 def holder_of(standing: Standing, keys: Keys, text: str | None, now: datetime) -> KeyRecord:
@@ -69,6 +67,14 @@ def account(
     theirs = tuple(keys.of(key.holder))
     used = usage.by_key(keys=[each.id for each in theirs], since=since)
     return Account(key, standing.grants.get(key.holder), theirs, tuple(used))
+
+
+def sums(used: Iterable[Used]) -> dict[str, Totals]:
+    """Return what was used of each model, by all keys together."""
+    found: dict[str, Totals] = {}
+    for each in used:
+        found[each.model] = _sum(found.get(each.model, Totals()), each.totals)
+    return found
 
 
 def _sum(one: Totals, two: Totals) -> Totals:

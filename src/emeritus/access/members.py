@@ -13,6 +13,7 @@ from emeritus.access import keys as api_keys
 from emeritus.access.ports import Keys
 from emeritus.core.address import mail_address
 from emeritus.core.clock import Clock
+from emeritus.core.digests import sha256
 from emeritus.core.errors import Conflict, InvalidInput, NotFound
 from emeritus.core.ids import new_id
 from emeritus.core.people import Actor, clean_name
@@ -68,6 +69,8 @@ def join(
         return _member(who, facts, active=True)
     turn = len(history)
     committed = private.put(f"member:{who}:{turn}", facts)
+    if facts.get("mail"):
+        private.put(_mail(facts["mail"]), {"member": who})
     body = {"commitment": committed, "turn": turn}
     key = f"member:{who}:{turn}"
     if stands:
@@ -92,6 +95,19 @@ def get_member(log: Log, private: Private, member: str) -> Member:
     history = _history(log, member)
     facts = private.get(_fact(next(e for e in reversed(history) if _is_active(e))))
     return _member(member, facts, active=_is_active(history[-1]))
+
+
+def by_mail(log: Log, private: Private, mail: str) -> Member | None:
+    """Return the member who has that address now; None where nobody has."""
+    try:
+        found = get_member(log, private, str(private.get(_mail(mail_address(mail)))["member"]))
+    except (NotFound, InvalidInput):
+        return None
+    return found if found.mail == mail_address(mail) else None
+
+
+def _mail(address: str) -> str:
+    return f"member-mail:{sha256(address.casefold().encode())[:40]}"
 
 
 def all_members(log: Log, private: Private) -> list[Member]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from emeritus.cli import access_policy, access_rules, access_usage
+from emeritus.cli import access_members, access_policy, access_rules, access_usage
 from emeritus.cli.house import Home, day, say_json
 from emeritus.ledger.aftercare import TIERS, Tier
 from emeritus.registry.organisation import acting
@@ -253,5 +253,10 @@ def rotate(home: Home, key_id: str, end: bool, overlap: float) -> None:
 
 
 # Commands that live in files of their own.
-for each in (*access_policy.commands, *access_rules.commands, *access_usage.commands):
+for each in (
+    *access_members.commands,
+    *access_policy.commands,
+    *access_rules.commands,
+    *access_usage.commands,
+):
     command.add_command(each)

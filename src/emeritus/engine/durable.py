@@ -20,6 +20,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
 from emeritus.core.errors import Unavailable
 from emeritus.engine.names import APPLICATION, APPLICATION_VERSION, QUEUE, WORKFLOW, system_url, workflow_id
+from emeritus.process.joining import end_unseen_logins
 from emeritus.process.plan import Step
 from emeritus.process.ports import Parts, Work
 from emeritus.process.reach import answer_applications
@@ -180,6 +181,7 @@ class Engine:
             return 0
         self._take_over()
         answer_applications(self._parts)
+        end_unseen_logins(self._parts)
         with self._parts.work() as work:
             steps = self._due(work)
         for step in steps:

@@ -353,7 +353,8 @@ class Parts:
     *protocol* names the interview protocol for new sittings: one that is shipped, or a file. *model_key*
     signs models; None in a house that has none yet. *fetch* reaches what lies outside. *postman*: None while
     no mail server is named. *site_url* is where the public site stands, without a slash at its end. An
-    application that nothing speaks against is granted *grant_after* so long, if nobody was quicker.
+    application that nothing speaks against is granted *grant_after* so long, if nobody was quicker. A
+    membership by login *login_lasts* so long after the last one (None: nobody logs in).
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -371,3 +372,4 @@ class Parts:
     postman: Postman | None = None
     site_url: str = ""
     grant_after: timedelta = timedelta(hours=48)
+    login_lasts: timedelta | None = None

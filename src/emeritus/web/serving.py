@@ -1,10 +1,12 @@
 """Serve a house: the site, the desk and the gateway in one server, with the worker beside them."""
 
+import functools
 import hashlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -12,13 +14,18 @@ import uvicorn
 from starlette.applications import Starlette
 
 from emeritus.archive.shelf import Shelf
-from emeritus.core.errors import Unavailable
+from emeritus.core.clock import Clock
+from emeritus.core.errors import InvalidInput, Unavailable
+from emeritus.settings import Settings
+from emeritus.store.keyfile import unreadable
 from emeritus.voices import hang_up
 from emeritus.web.gateway import create_gateway
+from emeritus.web.gateway.billing import Billing
 from emeritus.web.gateway.parts import Parts as GatewayParts
 from emeritus.web.hub import Parts as HubParts
 from emeritus.web.hub import create_hub
 from emeritus.web.pages.app import build_app
+from emeritus.web.pages.parts import MemberLogin
 from emeritus.web.pages.parts import Parts as PageParts
 from emeritus.web.patience import Patience
 from emeritus.wiring import House
@@ -46,7 +53,8 @@ def application(house: House, *, site_url: str | None = None) -> Starlette:
             pool=house.pool,
             clock=house.clock,
             site_url=site,
-        )
+        ),
+        _billing(house.settings),
     )
     hub = create_hub(
         HubParts(
@@ -70,8 +78,39 @@ def application(house: House, *, site_url: str | None = None) -> Starlette:
         # Derived, so that all processes of a house agree and the signing key itself goes nowhere.
         cookie_key=hashlib.sha256(b"emeritus desk cookie\x00" + house.key.seed).digest(),
         mailing=house.parts.postman is not None,
+        members=_members(house.settings, house.clock),
     )
     return build_app(pages, more=[*gateway, *hub], lifespan=lifespan)
+
+
+def _members(settings: Settings, clock: Clock) -> MemberLogin | None:
+    if not settings.oidc_issuer:
+        return None
+    try:
+        from emeritus.web.site.oidc import Oidc  # noqa: PLC0415 - an extra that is not always there
+    except ImportError:
+        raise InvalidInput(
+            "Members are to log in, and what that needs is not installed.",
+            next_step="Install it: pip install 'emeritus[oidc]'; or take oidc_issuer out of the settings.",
+        ) from None
+    file = settings.oidc_secret_file
+    secret = "".join(_lines(settings.home / file)[:1]) if file is not None else ""
+    login = Oidc(settings.oidc_issuer, settings.oidc_client, secret, settings.oidc_scope, clock)
+    return MemberLogin(login, settings.oidc_claim, settings.oidc_plans)
+
+
+def _billing(settings: Settings) -> Billing | None:
+    if settings.billing_secret_file is None:
+        return None
+    file = settings.home / settings.billing_secret_file
+    return Billing(functools.partial(_lines, file), settings.billing_plans)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return [line.strip() for line in file.read_text().splitlines() if line.strip()]
+    except OSError as why:
+        raise unreadable(file, why) from None
 
 
 def serve(

@@ -1,12 +1,8 @@
 """Who sits at the desk: a signed cookie, and a token in each form that only this session knows."""
 
-import base64
-import binascii
 import hmac
-import json
-import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from attrs import frozen
@@ -17,6 +13,7 @@ from starlette.routing import Route
 from emeritus.core.errors import EmeritusError, NotPermitted
 from emeritus.core.people import Actor, Seat
 from emeritus.registry import find_person
+from emeritus.web.pages import sealed
 from emeritus.web.pages.forms import Form, post
 from emeritus.web.pages.rendering import House
 
@@ -47,37 +44,15 @@ class Session:
     csrf: str
 
 
-def _mac(key: bytes, what: str, data: bytes) -> str:
-    return hmac.digest(key, what.encode() + b"\x00" + data, "sha256").hex()
-
-
-def seal(key: bytes, seat: Seat, now: datetime) -> str:
-    """Return the cookie's value for whoever took *seat*, from *now* on."""
-    body = {
-        "who": str(seat.actor),
-        "token": seat.token,
-        "at": int(now.timestamp()),
-        "nonce": secrets.token_hex(12),
-    }
-    data = base64.urlsafe_b64encode(json.dumps(body).encode())
-    return f"{data.decode()}.{_mac(key, 'session', data)}"
-
-
 def unseal(key: bytes, value: str, now: datetime) -> tuple[Seat, str] | None:
     """Return whose cookie it is, and the token of their forms; None when it is not (any more) good."""
-    text, _, mac = value.partition(".")
-    data = text.encode("ascii", "replace")
-    if not hmac.compare_digest(_mac(key, "session", data), mac if mac.isascii() else ""):
+    opened = sealed.unseal(key, "desk", value, now, LASTS)
+    if opened is None:
         return None
     try:
-        body = json.loads(base64.urlsafe_b64decode(data))
-        seat = Seat(Actor.parse(body["who"]), str(body["token"]))
-        at = datetime.fromtimestamp(body["at"], UTC)
-    except (ValueError, KeyError, TypeError, OSError, binascii.Error, EmeritusError):
+        return Seat(Actor.parse(opened[0]["who"]), str(opened[0]["token"])), opened[1]
+    except (KeyError, AttributeError, EmeritusError):
         return None
-    if not timedelta(0) <= now - at + timedelta(seconds=5) <= LASTS:
-        return None
-    return seat, _mac(key, "form", data)
 
 
 @frozen
@@ -108,7 +83,9 @@ class Door:
         answer = RedirectResponse(where, 303)
         answer.set_cookie(
             COOKIE,
-            seal(parts.cookie_key, seat, parts.clock.now()),
+            sealed.seal(
+                parts.cookie_key, "desk", {"who": str(seat.actor), "token": seat.token}, parts.clock.now()
+            ),
             max_age=int(LASTS.total_seconds()),
             path="/desk",
             secure=parts.site_url.startswith("https:"),

@@ -12,6 +12,7 @@ from emeritus.core.ids import new_id
 from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS
 from emeritus.web.gateway import answers, asked
 from emeritus.web.gateway.applying import Applying
+from emeritus.web.gateway.billing import Billing, BillingEvents
 from emeritus.web.gateway.door import Coming, Door, Refused
 from emeritus.web.gateway.meter import Meter
 from emeritus.web.gateway.own import Own
@@ -23,7 +24,7 @@ CALLS = sorted(OPENAI_PATHS | ANTHROPIC_PATHS)
 _EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def create_gateway(parts: Parts) -> list[Route]:
+def create_gateway(parts: Parts, billing: Billing | None = None) -> list[Route]:
     """Return the gateway's routes, all under ``/v1``, to be put into a Starlette application."""
     door = Door(parts)
     gateway = _Gateway(parts, door)
@@ -38,6 +39,7 @@ def create_gateway(parts: Parts) -> list[Route]:
         Route("/v1/applications/{id}", applying.status, methods=["GET"]),
         Route("/v1/applications/{id}/appeal", applying.appeal, methods=["POST"]),
         Route("/v1/applications/{id}/key", applying.key, methods=["POST"]),
+        Route("/v1/billing/events", BillingEvents(parts, door, billing).take, methods=["POST"]),
         Route("/v1/usage", own.usage, methods=["GET"]),
         Route("/v1/keys/rotate", own.rotate, methods=["POST"]),
         Route("/v1/webhook", own.webhook, methods=["GET"]),

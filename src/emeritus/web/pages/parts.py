@@ -11,6 +11,7 @@ from emeritus.core.clock import Clock
 from emeritus.core.digests import sha256
 from emeritus.core.people import Actor, Seat
 from emeritus.process.ports import Work
+from emeritus.web.pages.login import Login
 
 
 class Sessions(Protocol):
@@ -44,6 +45,15 @@ class MemorySessions:
 
 
 @frozen
+class MemberLogin:
+    """How members log in, and which *claim* says what plan they have, by the *plans* of its values."""
+
+    login: Login
+    claim: str
+    plans: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
 class Parts:
     """The parts of the site and the desk.
 
@@ -56,6 +66,7 @@ class Parts:
         sessions: knows the sign-in tokens of the desk.
         cookie_key: signs the desk's cookie; every process of one house has to have the same.
         mailing: whether a mail server is named, so that letters leave.
+        members: how members log in; None where they do not.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -66,3 +77,4 @@ class Parts:
     sessions: Sessions = field(default=Factory(lambda: MemorySessions({})))
     cookie_key: bytes = field(default=Factory(lambda: secrets.token_bytes(32)), repr=False)
     mailing: bool = False
+    members: MemberLogin | None = None

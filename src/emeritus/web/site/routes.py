@@ -9,6 +9,7 @@ from emeritus.web.site import (
     front,
     interview,
     mailing,
+    membership,
     models,
     notices,
     plain,
@@ -35,5 +36,6 @@ def routes(house: House) -> list[Route]:
         *reading.routes(house),
         *essays.routes(house),
         *record.routes(house),
+        *membership.routes(house),
         *access.routes(house),
     ]
