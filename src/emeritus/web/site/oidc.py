@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.httpx_client import OAuth2Client
+from authlib.integrations.httpx_client import OAuth2Client, oauth2_client
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -21,13 +21,10 @@ from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput
 from emeritus.web.pages.login import LoginRefused, LoginUnavailable, Pending
 
-try:  # Authlib takes the first of these that is installed
-    from httpx2 import HTTPError
-except ImportError:
-    from httpx import HTTPError  # type: ignore[assignment]
-
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """What an ID token may be signed with: never ``none``, and never a secret that the client has, too."""
+NetworkError: Final = oauth2_client.httpx2.HTTPError
+"""Of the HTTP client that Authlib found; it takes either of two."""
 LEEWAY: Final = 60
 SECONDS: Final = 10.0
 METADATA_LASTS: Final = timedelta(hours=1)
@@ -82,7 +79,7 @@ class Oidc:
                 )
             except AuthlibBaseError as why:
                 raise _refused(f"The provider took the code for none: {_plain(why.error or '')}.") from None
-            except HTTPError as why:
+            except NetworkError as why:
                 raise _unavailable(f"it does not answer ({type(why).__name__})") from None
             except ValueError:
                 raise _unavailable("its answer cannot be read") from None
@@ -135,7 +132,7 @@ class Oidc:
                 value = (
                     answer.json() if answer.status_code == 200 and len(answer.content) < MOST_BYTES else None
                 )
-            except HTTPError as why:
+            except NetworkError as why:
                 raise _unavailable(f"it does not answer ({type(why).__name__})") from None
             except ValueError:
                 value = None
