@@ -138,6 +138,28 @@ $(RECORD_BENCH)/stamp: benchmarks/record/requirements.txt
 	@$(RECORD_BENCH)/bin/python -m pip --disable-pip-version-check --no-input -qq --retries 5 install --require-hashes -r $<
 	@touch $@
 
+# LiteLLM is 600 MB and fetches on import: an environment of its own, and no network for its price list.
+GATEWAY_BENCH := .venv-bench-gateway
+
+.PHONY: bench-gateway
+bench-gateway: $(STAMPS)/run $(GATEWAY_BENCH)/stamp $(MODEL) ## the gateway before a fast fake engine: beside LiteLLM's proxy and beside nobody
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.gateway --peer $(GATEWAY_BENCH)/bin/python --model $(MODEL) $(ARGS)
+
+.PHONY: bench-streams
+bench-streams: $(STAMPS)/run ## 1,000 streams held for three minutes; for longer: ARGS="--minutes 30"
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.gateway.streams $(ARGS)
+
+$(GATEWAY_BENCH)/stamp: benchmarks/gateway/requirements.txt
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_INSTALL) python3-venv
+	@echo "Installing LiteLLM into $(GATEWAY_BENCH)"
+	@$(PYTHON) -m venv --clear $(GATEWAY_BENCH)
+	@$(GATEWAY_BENCH)/bin/python -m pip --disable-pip-version-check --no-input -qq --retries 5 install --require-hashes -r $<
+	@touch $@
+
+.PHONY: bench-gateway-lock
+bench-gateway-lock: $(STAMPS)/dev ## write the hashes of the peer's files anew
+	@$(subst make lock,make bench-gateway-lock,$(LOCK)) --output-file benchmarks/gateway/requirements.txt benchmarks/gateway/requirements.in
+
 .PHONY: clean
 clean: ## remove what tests and linters leave behind; .venv, models and the demo's home stay
 	@rm -rf .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist var/coverage

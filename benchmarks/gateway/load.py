@@ -50,6 +50,26 @@ class Run:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
+@define
+class Streamed:
+    """A streamed answer: its pieces with words in them, and when the first and the last of them came."""
+
+    status: int
+    pieces: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    tail: bytes = b""
+
+    @property
+    def whole(self) -> bool:
+        return self.status == 200 and b"[DONE]" in self.tail
+
+    @property
+    def rate(self) -> float:
+        """Pieces a second, from the first to the last."""
+        return (self.pieces - 1) / (self.last - self.first)
+
+
 class Caller:
     """One connection."""
 
@@ -84,6 +104,38 @@ class Caller:
             if not size:
                 return b"".join(parts)
             parts.append(part[:-2])
+
+    async def stream(self, request: bytes) -> "Streamed":
+        """Send *request* and note when each piece of its streamed answer came."""
+        if self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, limit=2**22)
+        assert self._reader is not None
+        self._writer.write(request)
+        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+        streamed = Streamed(int(head[9:12]))
+        if b"transfer-encoding: chunked" not in head:
+            streamed.tail = await self._chunkless(head)
+            return streamed
+        while True:
+            size = int(await self._reader.readuntil(b"\r\n"), 16)
+            part = await self._reader.readexactly(size + 2)
+            if not size:
+                if b"connection: close" in head:
+                    self.close()
+                return streamed
+            pieces = part.count(b'"content":')
+            if pieces:
+                now = time.perf_counter()
+                streamed.first = streamed.first or now
+                streamed.last = now
+                streamed.pieces += pieces
+            streamed.tail = (streamed.tail + part[:-2])[-400:]
+
+    async def _chunkless(self, head: bytes) -> bytes:
+        assert self._reader is not None
+        return await self._reader.readexactly(
+            int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        )
 
     def close(self) -> None:
         if self._writer is not None:

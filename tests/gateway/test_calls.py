@@ -185,13 +185,23 @@ def test_gone_before_the_body_came(server, house):
 
 
 @pytest.mark.parametrize(
-    ("path", "method"), [("/v1/embeddings", "POST"), ("/v1/", "GET"), (CHAT, "GET"), ("/v1/models", "DELETE")]
+    ("path", "method"), [("/v1/embeddings", "POST"), ("/v1/", "GET"), ("/v1/models/a/b", "DELETE")]
 )
 def test_what_is_not_there_says_what_is(server, path, method):
     """A path or a method that the gateway does not have is answered in the APIs' own shape."""
     answer = server.http(path, method=method)
     assert answer.status == 404
     assert "/v1/chat/completions" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allow"), [(CHAT, "GET", "POST"), ("/v1/models", "DELETE", "GET, HEAD")]
+)
+def test_a_method_that_is_not_taken(server, path, method, allow):
+    """A path that is there for another method says for which."""
+    answer = server.http(path, method=method)
+    assert (answer.status, answer.headers["allow"]) == (405, allow)
+    assert answer.json["error"]["code"] == "request.method"
 
 
 # ---- what comes back ----

@@ -10,6 +10,16 @@ from emeritus.access.ports import Began, Ended, KeyRecord, Totals, Used
 from emeritus.core.errors import Conflict, NotFound
 from emeritus.store import tables
 
+# Statements that every call of the gateway makes: built once.
+_BY_HASHES = sa.select(tables.api_key).where(
+    tables.api_key.c.hash.in_(sa.bindparam("hashes", expanding=True))
+)
+_BEGIN = tables.usage.insert()
+
+
+def _key(row: sa.RowMapping) -> KeyRecord:
+    return KeyRecord(**{**row, "models": None if row["models"] is None else tuple(row["models"])})
+
 
 class SqlKeys:
     """`Keys` on one connection."""
@@ -43,8 +53,10 @@ class SqlKeys:
         return found[0] if found else None
 
     def by_hashes(self, hashes: Collection[str]) -> Mapping[str, KeyRecord]:
-        found = self._select(tables.api_key.c.hash.in_(hashes)) if hashes else []
-        return {key.hash: key for key in found}
+        if not hashes:
+            return {}
+        rows = self._connection.execute(_BY_HASHES, {"hashes": list(hashes)}).mappings()
+        return {row["hash"]: _key(row) for row in rows}
 
     def get(self, key_id: str) -> KeyRecord:
         found = self._select(tables.api_key.c.id == key_id)
@@ -80,10 +92,7 @@ class SqlKeys:
     def _select(self, condition: sa.ColumnElement[bool]) -> list[KeyRecord]:
         table = tables.api_key
         query = sa.select(table).where(condition).order_by(table.c.made_at, table.c.id)
-        return [
-            KeyRecord(**{**row, "models": None if row["models"] is None else tuple(row["models"])})
-            for row in self._connection.execute(query).mappings()
-        ]
+        return [_key(row) for row in self._connection.execute(query).mappings()]
 
 
 def _no_key(key_id: str) -> NotFound:
@@ -112,7 +121,13 @@ class SqlUsage:
         if not calls:
             return
         try:
-            self._connection.execute(tables.usage.insert(), [asdict(call) for call in calls])
+            self._connection.execute(
+                _BEGIN,
+                [
+                    {"request": call.request, "key_id": call.key_id, "model": call.model, "at": call.at}
+                    for call in calls
+                ],
+            )
         except sa.exc.IntegrityError:
             raise Conflict(
                 f"The call {calls[0].request} began already, or one that came with it.",

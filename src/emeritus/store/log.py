@@ -20,6 +20,7 @@ from emeritus.store.audit import audit
 from emeritus.store.tree import SqlTiles, keep_tiles, stored_bytes
 
 _APPEND_LOCK = 0x454D4C4F  # appenders queue up on PostgreSQL; SQLite's write lock does the same
+_NEWEST = sa.select(sa.func.max(tables.entry.c.seq))
 _MANY = 500  # values in one IN (…)
 
 Renew = Callable[[VerifyKey], SigningKey]
@@ -153,7 +154,7 @@ class SqlLog:
         return self.append(rotation.rotation(old, new, self._edge.size, by=by, reason=reason, handed_by=None))
 
     def _count(self) -> int:
-        newest = self._connection.execute(sa.select(sa.func.max(tables.entry.c.seq))).scalar()
+        newest = self._connection.execute(_NEWEST).scalar()
         return 0 if newest is None else int(newest) + 1
 
     def seal(self) -> None:

@@ -10,7 +10,7 @@ from emeritus.access.gate import Refusal, find
 from emeritus.core.errors import EmeritusError, NotFound
 from emeritus.core.ids import new_id
 from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS
-from emeritus.web.gateway import answers, asked
+from emeritus.web.gateway import answers, asked, openapi
 from emeritus.web.gateway.applying import Applying
 from emeritus.web.gateway.billing import Billing, BillingEvents
 from emeritus.web.gateway.door import Coming, Door, Refused
@@ -30,7 +30,7 @@ def create_gateway(parts: Parts, billing: Billing | None = None) -> list[Route]:
     gateway = _Gateway(parts, door)
     applying = Applying(parts, door)
     own = Own(parts, door)
-    return [
+    gateway.routes = [
         *(Route(path, gateway.call, methods=["POST"]) for path in CALLS),
         Route("/v1/models", gateway.models, methods=["GET"]),
         Route("/v1/models/{id}", gateway.model, methods=["GET"]),
@@ -45,8 +45,18 @@ def create_gateway(parts: Parts, billing: Billing | None = None) -> list[Route]:
         Route("/v1/webhook", own.webhook, methods=["GET"]),
         Route("/v1/webhook", own.set_webhook, methods=["PUT"]),
         Route("/v1/webhook", own.remove_webhook, methods=["DELETE"]),
+        openapi.route(parts.site_url),
         Route("/v1/{rest:path}", gateway.nothing_here, methods=_EVERY),
     ]
+    return gateway.routes
+
+
+class WrongMethod(EmeritusError):
+    """There is something at that path, for another method."""
+
+    id = "request.method"
+    status = 405
+    exit_code = 2
 
 
 class _Gateway:
@@ -55,6 +65,7 @@ class _Gateway:
         self._door = door
         self._turnstile = Turnstile(door)
         self._chatting: set[str] = set()
+        self.routes: list[Route] = []
 
     async def call(self, request: Request) -> Response | Relay:
         request_id = self._request_id()
@@ -82,6 +93,10 @@ class _Gateway:
     async def models(self, request: Request) -> Response:
         request_id = self._request_id()
         stands = await anyio.to_thread.run_sync(self._door.look)
+        try:
+            limit = _limit(request.query_params.get("limit"))
+        except EmeritusError as error:
+            return answers.error_answer(error, request_id)
         if "anthropic-version" not in request.headers:
             return answers.json_answer(
                 shapes.openai_list(stands, self._door.links, self._parts.clock.now()), request_id
@@ -91,7 +106,7 @@ class _Gateway:
                 stands,
                 self._door.links,
                 self._parts.clock.now(),
-                limit=_limit(request.query_params.get("limit")),
+                limit=limit,
                 after=request.query_params.get("after_id"),
                 before=request.query_params.get("before_id"),
             )
@@ -115,10 +130,25 @@ class _Gateway:
         )
 
     async def nothing_here(self, request: Request) -> Response:
+        path, methods = request.url.path, sorted(self._methods(request.url.path))
+        shown = "".join(char if char.isprintable() else "?" for char in path[:96])
+        if methods:
+            wrong = WrongMethod(
+                f"{shown} does not take {request.method}.", next_step=f"It takes {', '.join(methods)}."
+            )
+            return answers.error_answer(wrong, self._request_id(), {"allow": ", ".join(methods)})
         here = ", ".join(["GET /v1/models", *(f"POST {path}" for path in CALLS), "POST /v1/applications"])
-        shown = "".join(char if char.isprintable() else "?" for char in request.url.path[:96])
         error = NotFound(f"There is no {request.method} {shown} here.", next_step=f"What there is: {here}.")
         return answers.error_answer(error, self._request_id())
+
+    def _methods(self, path: str) -> set[str]:
+        """Return the methods that are taken at *path*."""
+        return {
+            method
+            for route in self.routes
+            if route.endpoint != self.nothing_here and route.path_regex.match(path)
+            for method in route.methods or ()
+        }
 
     def _request_id(self) -> str:
         return new_id("req", self._parts.clock.now())
