@@ -3,6 +3,7 @@
 from starlette.routing import Route
 
 from emeritus.web.desk import (
+    access,
     aliases,
     applications,
     budgets,
@@ -29,5 +30,6 @@ def routes(house: House) -> list[Route]:
         *columns.routes(desk),
         *letters.routes(desk),
         *applications.routes(desk),
+        *access.routes(desk),
         *aliases.routes(desk),
     ]

@@ -1,7 +1,6 @@
 """How retired models are reached, and the form with which anybody applies."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from attrs import frozen
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from emeritus.access import applications as room
 from emeritus.access import receipts
 from emeritus.access.applications import Application
 from emeritus.access.downloads import download_policy
+from emeritus.access.figures import Figures, figures
 from emeritus.access.policy import Policy, policy
 from emeritus.core.errors import EmeritusError
 from emeritus.process import applying
@@ -20,6 +20,7 @@ from emeritus.registry import Model, State, all_models
 from emeritus.web.pages.faults import Fault, of_error
 from emeritus.web.pages.forms import Form, post
 from emeritus.web.pages.rendering import House, frame
+from emeritus.web.site.answers import spell
 
 
 @frozen
@@ -32,13 +33,11 @@ class Reach:
 
 @frozen
 class AccessPage:
-    """Every model with its policy, and what became of applications; nothing that says who applied."""
+    """Every model with its policy, and how applications are answered; nothing that says who applied."""
 
     reach: tuple[Reach, ...]
-    granted: int
-    refused: int
-    open: int
-    median_wait: timedelta | None
+    answers: Figures
+    log_in: bool
 
 
 def reach(log: Log) -> tuple[Reach, ...]:
@@ -46,19 +45,6 @@ def reach(log: Log) -> tuple[Reach, ...]:
     order = {State.RETIRED: 0, State.DEPRECATED: 1, State.ACTIVE: 2}
     models = sorted(all_models(log), key=lambda model: order[model.state])
     return tuple(Reach(model, policy(log, model.id)) for model in models)
-
-
-def access_page(log: Log) -> AccessPage:
-    """Fold the page about access."""
-    found = room.applications(log)
-    waits = sorted(each.decided_at - each.received_at for each in found if each.decided_at)
-    return AccessPage(
-        reach=reach(log),
-        granted=sum(each.status == "granted" for each in found),
-        refused=sum(each.status == "refused" for each in found),
-        open=sum(each.open for each in found),
-        median_wait=waits[len(waits) // 2] if waits else None,
-    )
 
 
 @frozen
@@ -69,10 +55,10 @@ class AccessPages:
 
     def about(self, request: Request) -> Response:
         with self.house.parts.read() as work:
-            around, view = frame(work.log), access_page(work.log)
-        return self.house.page(
-            request, "access.html", around, {"view": view, "url": self.house.parts.site_url}
-        )
+            around, logs_in = frame(work.log), self.house.parts.members is not None
+            view = AccessPage(reach(work.log), figures(work.log), logs_in)
+        shown = {"view": view, "spell": spell, "url": self.house.parts.site_url}
+        return self.house.page(request, "access.html", around, shown)
 
     def form(self, request: Request) -> Response:
         chosen = request.query_params.getlist("model")

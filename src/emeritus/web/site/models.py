@@ -17,6 +17,7 @@ from emeritus.process.plan import plan
 from emeritus.process.ports import Work
 from emeritus.record import Entry, Log
 from emeritus.registry import Ground, Model, Proposal, all_models, get_model, proposal
+from emeritus.registry.migration import Changes, changes
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.site.column import Column, column_of
 from emeritus.web.site.names import named
@@ -37,6 +38,7 @@ class ModelPage:
     stops: tuple[Stop, ...]
     span: Span | None
     policy: Policy
+    changes: Changes | None
     downloads: DownloadPolicy
     erasure: Proposal | None
     wishes: int
@@ -82,6 +84,7 @@ def model_page(work: Work, model_id: str, now: datetime) -> ModelPage:
         stops=stops(way, known),
         span=span(model, way, now),
         policy=policy(log, model_id),
+        changes=changes(log, model_id),
         downloads=download_policy(log, model_id),
         erasure=proposal(log, model_id),
         wishes=wishes,

@@ -5,6 +5,7 @@ from starlette.routing import Route
 from emeritus.web.pages.rendering import House
 from emeritus.web.site import (
     access,
+    answers,
     essays,
     front,
     interview,
@@ -36,6 +37,7 @@ def routes(house: House) -> list[Route]:
         *reading.routes(house),
         *essays.routes(house),
         *record.routes(house),
+        *answers.routes(house),
         *membership.routes(house),
         *access.routes(house),
     ]
