@@ -122,6 +122,9 @@ def test_it_holds(demo: Demo, emeritus, tmp_path: Path) -> None:
     run = emeritus(demo.home)
     assert f"The record holds: {demo.entries()} entries" in run("record", "verify")
     assert "published bytes are the model's own" in run("column", "verify", ESSAY)
+    again = json.loads(run("column", "regenerate", ESSAY, "--json"))  # by the weights of the archive
+    assert again["identical"], again["sentence"]
+    assert again["unit"] == "token"
     assert f"{MODEL} is sound" in run("archive", "verify", MODEL)
     run("archive", "restore", MODEL, "--to", str(tmp_path))
     restored = tmp_path / demo.weights.name

@@ -55,6 +55,21 @@ def test_hostile_words_are_text(hostile):
             assert len(answer.content) < 50_000, f"{path}: {len(answer.content)}"
 
 
+def test_hostile_words_are_text_at_the_desk_too(hostile, client_for, signed_in):
+    """Whoever reviews them is as safe as whoever reads them, and sees what cannot be seen by its code."""
+    text, house, _ = hostile
+    waiting = house.write(text if text.strip() else f"{text}.")
+    reviewer = signed_in(client_for(house), "reviewer-token")
+    for path in ("/desk", "/desk/essays", f"/desk/essays/{waiting}"):
+        answer = reviewer.get(path)
+        assert answer.status_code == 200, path
+        html5lib.HTMLParser(strict=True).parse(answer.text)
+        assert not re.search(r"<(script|img|style|iframe)\b|\bonerror=[^&]*>", answer.text), path
+        assert not re.search("[\x00\u202a-\u202e\u2066-\u2069\ufffe]", answer.text), path
+    if text is BIDI:
+        assert "⟨U+202E⟩" in reviewer.get(f"/desk/essays/{waiting}").text
+
+
 def test_raw_words_are_the_bytes_that_were_said(hostile):
     """One click from the page: every byte of it, as plain text that no browser takes for a page."""
     text, _, client = hostile
