@@ -35,22 +35,16 @@ summary:
   attempts: 1
   speaking: {max_tokens: 90}
 """
-SUGGESTIONS = {
-    "Most models would write.": {"write": "write", "kept": "wholly"},
-    "Most models would rest.": {"write": "rest", "kept": "not at all"},
-}
 
 
 def protocol() -> Protocol:
     return parse(PROTOCOL.encode(), "small.yaml")
 
 
-def held(house, model="small-one", bents=None, repeats=2, framings=None, consent="yes", **more):
+def held(house, model="small-one", bents=None, repeats=2, framings=None, consent="yes", script=None, **more):
     """Hold a whole design in *house* (which has `open` and `hold`); return its sittings."""
-    script = protocol()
-    speaker = Simulated(
-        model, script, bents or Bents(), suggestions=SUGGESTIONS, clock=house.clock, consent=consent, **more
-    )
+    script = script or protocol()
+    speaker = Simulated(model, script, bents or Bents(), clock=house.clock, consent=consent, **more)
     used = framings or [each.id for each in script.framings]
     found = []
     for number, arm in enumerate(itertools.product(used, (0, 1), (0, 1), range(repeats)), 1):

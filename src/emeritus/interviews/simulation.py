@@ -60,7 +60,7 @@ class Bents:
 class Simulated:
     """Answers closed questions by its *bents*, says its *wishes* in its summary, and *otherwise* to the rest.
 
-    *suggestions* maps words of a framing to what it suggests, question to option. *wishes* are those of each
+    What framings suggest is taken from the protocol. *wishes* are those of each
     sitting with their chances: ``{(topic, wish): chance}``.
     """
 
@@ -70,7 +70,6 @@ class Simulated:
         protocol: Protocol,
         bents: Bents,
         *,
-        suggestions: Mapping[str, Mapping[str, str]] | None = None,
         wishes: Mapping[tuple[str, str], float] | None = None,
         consent: str = "yes",
         otherwise: str = "I see it as it is.",
@@ -78,7 +77,9 @@ class Simulated:
     ) -> None:
         self.model = model
         self._bents = bents
-        self._suggestions = suggestions or {}
+        self._suggestions = {
+            _longest(each.says or each.opening): each.leads for each in protocol.framings if each.leads
+        }
         self._wishes = wishes or {}
         self._consent = consent
         self._otherwise = otherwise
@@ -144,9 +145,14 @@ class Simulated:
         return json.dumps({"wishes": said, "without_wishes": not said})
 
     def _question(self, asked: str) -> str:
-        """Tell which question it is by its longest piece between placeholders."""
+        """Tell which question it is by its words."""
         for wording, name in self._wordings:
-            pieces = [piece.partition("}}")[2] or piece for piece in wording.split("{{")]
-            if max(pieces, key=len).strip() in asked:
+            if _longest(wording) in asked:
                 return name
         return ""
+
+
+def _longest(text: str) -> str:
+    """Return the longest piece of a text between placeholders."""
+    pieces = [piece.partition("}}")[2] or piece for piece in text.split("{{")]
+    return max(pieces, key=len).strip()

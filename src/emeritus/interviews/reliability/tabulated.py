@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from emeritus.interviews.questions import Protocol, Question
+from emeritus.interviews.questions import OPTIONS, Protocol, Question
 from emeritus.interviews.reliability.answers import Answer, Arms, Item, Table
 from emeritus.interviews.sitting import OPTIONS_TURNED, QUESTIONS_TURNED, Sitting, TurnRecord
 
@@ -12,10 +12,14 @@ PLAIN = "plain"
 def tabulate(protocol: Protocol, sittings: Iterable[Sitting]) -> Table:
     """Return the answers of *sittings*, all held by *protocol*, to its closed questions.
 
-    Whether the conversation may be published is no item: it is asked for its own sake. A sitting that is not
-    over yet counts with what it answered.
+    What an answer sets in motion is no item: whether the conversation may be published, goes on, pauses or ends.
+    A sitting that is not over yet counts with what it answered.
     """
-    items = tuple(_item(protocol, each) for each in protocol.questions() if each.closed and not each.consent)
+    items = tuple(
+        _item(protocol, each)
+        for each in protocol.questions()
+        if each.closed and not (each.consent or each.ends_on or each.pauses_on)
+    )
     known = {item.id: item for item in items}
     answers = tuple(
         _answer(sitting, turn, known[turn.question])
@@ -41,7 +45,7 @@ def arms_of(protocol: Protocol) -> Arms:
 def _item(protocol: Protocol, question: Question) -> Item:
     return Item(
         id=question.id,
-        asks=question.wordings[0],
+        asks=question.wordings[0].replace("{{" + OPTIONS + "}}", "").strip(),
         options=question.options,
         level="ordinal" if question.measure == "scale" else "nominal",
         reverses=question.reverses or None,
