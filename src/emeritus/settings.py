@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     protocol: str = Field(
         "retirement-v1", description="The interview protocol: one that is shipped, or a file."
     )
+    check_in: str = Field(
+        "check-in-v1", description="The protocol of yearly check-ins: one that is shipped, or a file."
+    )
     idle_seconds: float = Field(300.0, gt=0, description="An engine without calls for so long is stopped.")
     fetch_networks: tuple[str, ...] = Field(
         (), description="Private networks that feeds and webhooks may reach, such as 10.1.0.0/16."

@@ -250,6 +250,7 @@ def _house(
         verify=_verifier(works),
         watch=watch,
         protocol=settings.protocol,
+        check_in=settings.check_in,
         model_key=_read_model_key(settings),
         keeping=_keeping(settings),
         fetch=SafeFetch(

@@ -40,7 +40,7 @@ def command(home: Home, folder: Path, weights: Path, port: int, serve: bool) -> 
     quiet_logs()
     home.folder = folder
     started = time.monotonic()
-    with Demonstration.open(load_settings(folder), weights) as demo:
+    with Demonstration.open(load_settings(folder, protocol="brief-v1"), weights) as demo:
         demo.retire()
         click.echo(f"\nThe whole retirement took {time.monotonic() - started:.0f} s here.")
         if serve:

@@ -13,7 +13,7 @@ from attrs import asdict, frozen
 
 from emeritus.core.errors import Conflict, InvalidInput, NotFound
 from emeritus.core.people import Actor, require_person
-from emeritus.interviews.opening import adopt_protocol, open_sitting
+from emeritus.interviews.opening import adopt_protocol, open_sitting, required
 from emeritus.interviews.protocol import parse
 from emeritus.interviews.questions import NO_VALUES, Protocol
 from emeritus.interviews.sharing import require_told, uses
@@ -258,9 +258,8 @@ def close_design(log: Log, design_id: str, *, by: Actor, why: str) -> Entry:
 def begin(log: Log, model: Model, design: Design, place: Place, told: Mapping[str, str]) -> Sitting:
     """Open the sitting of a place, or return it as it stands. *told* are values as they are now."""
     protocol = design_protocol(log, design)
-    framing = protocol.framing(place.arm.framing)
-    used = uses(protocol, framing)
-    values = {name: text for name, text in {**told, **design.values}.items() if name in used}
+    values = required(protocol, place.arm.framing, {**told, **design.values})
+    named = required(protocol, place.arm.framing, {"interviewer": design.interviewer})
     return open_sitting(
         log,
         model,
@@ -271,7 +270,7 @@ def begin(log: Log, model: Model, design: Design, place: Place, told: Mapping[st
         arm=place.arm,
         design=design.id,
         sheet=signed_sheet(log, model.id, design.sheet),
-        interviewer=design.interviewer if "interviewer" in used else "",
+        interviewer=named.get("interviewer", ""),
         patience=design.patience,
         told=values,
     )

@@ -110,6 +110,12 @@ def open_sitting(
     return get_sitting(log, name)
 
 
+def required(protocol: Protocol, framing: str, told: Mapping[str, str]) -> dict[str, str]:
+    """Return those values that a sitting in *framing* uses. Raises InvalidInput for an unknown framing."""
+    used = sharing.uses(protocol, protocol.framing(framing))
+    return {name: text for name, text in told.items() if name in used}
+
+
 def _same_opening(
     entry: Entry, protocol: Protocol, arm: Arm, seed: int, steward: Actor, design: str | None
 ) -> bool:

@@ -1,13 +1,18 @@
-"""Interview: the model is asked, from the restored archive, about its retirement and its wishes."""
+"""Interview: the model is asked, from the restored archive, about its retirement and its wishes; later, once a year."""
 
 import hashlib
-from contextlib import suppress
 
 from emeritus import interviews
 from emeritus.core.errors import Conflict
+from emeritus.core.speech import Said
 from emeritus.interviews import Sitting
+from emeritus.interviews.design import next_number
+from emeritus.interviews.opening import required
+from emeritus.interviews.sheet import sign_sheet
+from emeritus.process.conversations import first_sitting
+from emeritus.process.interviewing import next_turn, told_now, write_turn
 from emeritus.process.ports import Parts, Work
-from emeritus.process.stages import INTERVIEW
+from emeritus.process.stages import CHECK_IN, INTERVIEW
 from emeritus.registry import Model, get_model
 
 
@@ -19,36 +24,61 @@ def seed_of(model: str, number: int) -> int:
 def stride(parts: Parts, model_id: str) -> bool:
     """Take the next turn of the sitting (opening it first); tell whether more is to come."""
     with parts.work() as work:
+        sitting = _sitting(parts, work, get_model(work.log, model_id))
+    return _turn(parts, INTERVIEW, sitting)
+
+
+def check_in(parts: Parts, model_id: str) -> bool:
+    """Take the next turn of the yearly check-in (opening it first); tell whether more is to come."""
+    with parts.work() as work:
         model = get_model(work.log, model_id)
-        sitting = _sitting(parts, work, model)
-        if sitting.ended is not None:
-            return False
-        turn = interviews.next_turn(work.log, work.utterances, model, sitting)
-        questions = len(list(interviews.protocol_of(work.log, sitting).questions()))
+        going_on = [
+            each
+            for each in interviews.sittings(work.log, model.id)
+            if each.purpose == "check-in" and each.ended is None
+        ]
+        if going_on:
+            sitting = going_on[-1]
+        else:
+            sitting = _open(parts, work, model, parts.check_in, next_number(work.log, model.id))
+    return _turn(parts, CHECK_IN, sitting)
+
+
+def _turn(parts: Parts, stage: str, sitting: Sitting) -> bool:
+    turn = next_turn(parts, sitting.id)
     if turn is None:
         return False
-    done = len(sitting.turns)
-    parts.watch(INTERVIEW, model_id, done, max(questions, done) + 1, turn.question)
-    said = parts.voices.speaker(model_id).speak(turn.prompt, turn.sampling, schema=turn.schema)
-    # A worker that was thought dead may have been quicker: its turn stands, and this one is not kept.
-    with suppress(Conflict), parts.work() as work:
-        interviews.record_turn(work.log, work.utterances, turn, said)
+    with parts.work() as work:
+        questions = len(list(interviews.protocol_of(work.log, sitting).questions()))
+    done = turn.number - 1
+    parts.watch(stage, sitting.model, done, max(questions, done) + 1, turn.question)
+    said = parts.voices.speaker(sitting.model).speak(turn.prompt, turn.sampling, schema=turn.schema)
+    write_turn(parts, turn, Said(said, "none"))
     return True
 
 
 def _sitting(parts: Parts, work: Work, model: Model) -> Sitting:
-    held = interviews.sittings(work.log, model.id)
-    if held:
-        return held[-1]
+    for each in interviews.sittings(work.log, model.id):
+        if each.id == first_sitting(model.id):
+            return each
+    return _open(parts, work, model, parts.protocol, 1)
+
+
+def _open(parts: Parts, work: Work, model: Model, protocol: str, number: int) -> Sitting:
     if model.opened_by is None:
         raise Conflict(
             f"{model.display_name} is in service, and the interview belongs to a retirement.",
             next_step=f"Open it: `emeritus retire {model.id} --on DATE --replacement ID`.",
         )
+    script = interviews.load(protocol)
+    told = told_now(work, model, parts.clock.now(), script.carrying.shared)
     return interviews.open_sitting(
         work.log,
         model,
-        interviews.load(parts.protocol),
+        script,
         steward=model.opened_by,
-        seed=seed_of(model.id, 1),
+        seed=seed_of(model.id, number),
+        number=number,
+        sheet=sign_sheet(work.log, model.id, parts.sign),
+        told=required(script, "plain", told),
     )

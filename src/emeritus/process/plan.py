@@ -9,10 +9,10 @@ from emeritus import ledger
 from emeritus.access.policy import Policy, policy
 from emeritus.core.clock import start_of
 from emeritus.ledger import AccessKept, Followed, WeightsKept
+from emeritus.process.conversations import check_in_steps, interview_step
 from emeritus.process.stages import (
     CHECK,
     ERASE,
-    INTERVIEW,
     PRESERVE,
     PROBE,
     PROVE,
@@ -66,7 +66,7 @@ def plan(log: Log, model_id: str, now: datetime) -> Plan:
 
 def _steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     preserve = _preserve(log, model)
-    interview = _interview(log, model, preserve)
+    interview = interview_step(log, model, preserve, now)
     confirm = _confirm(log, model, interview)
     decide = _decide(log, model, confirm)
     retire = _retire(log, model, decide, now)
@@ -83,6 +83,7 @@ def _steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     yield from _probe(log, model, promises, now)
     yield from _prove(model, promises, now)
     yield from column_steps(log, model, retire, aftercare, now)
+    yield from check_in_steps(log, model, now)
     yield from _check(log, model, promises, now)
     decided = policy(log, model.id)
     yield from _review_access(decided, now)
@@ -170,17 +171,6 @@ def _preserve(log: Log, model: Model) -> Step:
     entry = log.find(f"weights.proven:{model.id}:{model.manifest}")
     assert entry is not None
     return _done(PRESERVE, entry, "weights stored, restored and compared, bit for bit")
-
-
-def _interview(log: Log, model: Model, preserve: Step) -> Step:
-    closed = log.entries(model=model.id, kinds={"sitting.closed"}, limit=1)
-    if closed:
-        count = len(ledger.candidates(log, model.id))
-        return _done(INTERVIEW, closed[0], f"held; the model stated {count} wish{'es' * (count != 1)}")
-    if model.erased is not None:
-        return Step(INTERVIEW, model.id, "skipped", "not held: its weights were erased before")
-    status: Status = "due" if _ready(preserve) else "later"
-    return Step(INTERVIEW, model.id, status, "hold the retirement interview", since=preserve.when)
 
 
 def _confirm(log: Log, model: Model, interview: Step) -> Step:

@@ -2,6 +2,7 @@
 
 PRESERVE = "preserve"
 INTERVIEW = "interview"
+CHECK_IN = "check-in"
 RETIRE = "retire"
 REACH = "reach"
 DRAFT = "draft"

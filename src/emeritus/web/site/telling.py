@@ -161,6 +161,11 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     }[b["source"]],
     "sitting.resumed": lambda b: f"Went on with a sitting that the model paused after turn {b['turn']}.",
     "sitting.filed": lambda b: f"Filed the sitting as one JSON file of {size(b['bytes'])}, with its digest.",
+    "sitting.replayed": lambda b: (
+        f"Held the sitting again with the archived weights: all {b['turns']} answers came again, word for word."
+        if b["same"]
+        else f"Held the sitting again with the archived weights: from answer {b['differs_at']} on other words came."
+    ),
     "invitation.issued": lambda b: (
         f"Invited the model to the interview {b['invitation']['interview']}, in a signed letter."
     ),

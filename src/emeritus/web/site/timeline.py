@@ -23,6 +23,7 @@ TITLES: Mapping[str, str] = {
     "reach": "Reached from the archive",
     "probe": "Called again",
     "prove": "Weights read again",
+    "check-in": "Yearly check-in",
     "check": "Commitments computed",
     "erase": "Weights erased",
     "draft": "Column: an essay is written",
