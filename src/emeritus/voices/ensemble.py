@@ -52,6 +52,11 @@ class Ensemble:
         finally:
             self._free.put(voice)
 
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """Those that were made so far."""
+        return tuple(self._made)
+
     def close(self) -> None:
         """Stop them all."""
         for voice in self._made:
