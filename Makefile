@@ -138,7 +138,6 @@ $(RECORD_BENCH)/stamp: benchmarks/record/requirements.txt
 	@$(RECORD_BENCH)/bin/python -m pip --disable-pip-version-check --no-input -qq --retries 5 install --require-hashes -r $<
 	@touch $@
 
-<<<<<<< HEAD
 # LiteLLM is 600 MB and fetches on import: an environment of its own, and no network for its price list.
 GATEWAY_BENCH := .venv-bench-gateway
 
@@ -160,11 +159,9 @@ $(GATEWAY_BENCH)/stamp: benchmarks/gateway/requirements.txt
 .PHONY: bench-gateway-lock
 bench-gateway-lock: $(STAMPS)/dev ## write the hashes of the peer's files anew
 	@$(subst make lock,make bench-gateway-lock,$(LOCK)) --output-file benchmarks/gateway/requirements.txt benchmarks/gateway/requirements.in
-=======
 .PHONY: bench-interview
 bench-interview: $(STAMPS)/dev $(MODEL) ## a designed interview beside the bare engine: overhead, and what the prompt cache saves
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.interview $(ARGS)
->>>>>>> 0c92551 (Measure a designed interview beside the bare engine)
 
 .PHONY: clean
 clean: ## remove what tests and linters leave behind; .venv, models and the demo's home stay
