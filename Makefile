@@ -159,6 +159,7 @@ $(GATEWAY_BENCH)/stamp: benchmarks/gateway/requirements.txt
 .PHONY: bench-gateway-lock
 bench-gateway-lock: $(STAMPS)/dev ## write the hashes of the peer's files anew
 	@$(subst make lock,make bench-gateway-lock,$(LOCK)) --output-file benchmarks/gateway/requirements.txt benchmarks/gateway/requirements.in
+
 .PHONY: bench-interview
 bench-interview: $(STAMPS)/dev $(MODEL) ## a designed interview beside the bare engine: overhead, and what the prompt cache saves
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.interview $(ARGS)
