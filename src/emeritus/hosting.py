@@ -1,6 +1,8 @@
 """Who makes the models of a house speak: the pool, and what it loads from."""
 
 import os
+import secrets
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ from emeritus.process.ports import Parts
 from emeritus.process.preserve import weights_path, weights_size
 from emeritus.registry import get_model
 from emeritus.settings import Settings, VoiceChoice
+from emeritus.store.nodes import SqlNodes
 from emeritus.store.work import SqlWorks
 from emeritus.voices import (
     Ensemble,
@@ -21,6 +24,9 @@ from emeritus.voices import (
     estimated_memory,
     prepare,
 )
+from emeritus.voices.address import checked_url
+from emeritus.voices.neighbours import Neighbours
+from emeritus.voices.passage import Passage
 
 ELSEWHERE = frozenset({"cluster", "openai", "anthropic"})
 """Adapters that take no weights from here."""
@@ -97,6 +103,29 @@ def _voice(
     if chosen.adapter == "llama":
         options |= more
     return build(VoiceSpec(model_id, path, weights, options, clock))
+
+
+def make_neighbours(
+    settings: Settings, works: SqlWorks, clock: Clock, pool: Pool, secret: Callable[[], bytes]
+) -> Neighbours:
+    """Return the pool with its neighbours: all processes that serve this house. *secret* is the house's own."""
+
+    def is_light(model_id: str) -> bool:
+        chosen = settings.voices.get(model_id)
+        with works.read() as work:
+            remote = get_model(work.log, model_id).remote
+        return remote is not None or (chosen is not None and chosen.adapter in ELSEWHERE)
+
+    return Neighbours(
+        pool,
+        SqlNodes(works.database),
+        clock,
+        Passage(secret),
+        me=f"{settings.node_name or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+        url=checked_url(settings.node_url, plain_http=True) if settings.node_url else "",
+        is_light=is_light,
+        pins=settings.engine_pins,
+    )
 
 
 def _usual(settings: Settings, name: str) -> dict[str, Any]:

@@ -69,6 +69,13 @@ class Settings(BaseSettings):
     engine_least: float = Field(0.0, ge=0, description="Seconds that a model stays loaded at least.")
     engine_queue: int = Field(2048, ge=1, description="Calls that may wait at once.")
     engine_queue_per_key: int = Field(1024, ge=1, description="Calls of one key that may wait at once.")
+    engine_pins: tuple[str, ...] = Field((), description="Models that are loaded at once and stay loaded.")
+    engine_warm: tuple[str, ...] = Field((), description="Models that are loaded when serving begins.")
+    node_url: str = Field("", description="Where other nodes of the house reach this one; empty: alone.")
+    node_name: str = Field("", description="The name of this node; empty: the machine's name.")
+    drain_seconds: float = Field(
+        20.0, ge=0, description="Seconds that answers under way may take after SIGTERM."
+    )
     engine_context: int = Field(8192, ge=512, description="Tokens of context for each answer.")
     engine_threads: int = Field(0, ge=0, description="Threads of an engine; 0: one a processor.")
     protocol: str = Field(
@@ -134,6 +141,11 @@ class Settings(BaseSettings):
             return mail_address(text) if text else ""
         except InvalidInput as why:
             raise ValueError(why.sentence.rstrip(".")) from None
+
+    @field_validator("node_url")
+    @classmethod
+    def _is_node_address(cls, text: str) -> str:
+        return cls._is_web_address(text) if text else text
 
     @field_validator("site_url")
     @classmethod

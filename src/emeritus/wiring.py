@@ -1,6 +1,7 @@
 """The composition root: builds the rooms with their real parts. Nothing else knows which they are."""
 
 import functools
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,7 +19,7 @@ from emeritus.core.clock import Clock, OffsetClock, SystemClock
 from emeritus.core.errors import Conflict, EmeritusError, IntegrityError, InvalidInput, NotFound
 from emeritus.core.people import Actor
 from emeritus.engine.stretches import DurableStretches, StretchClient
-from emeritus.hosting import make_ensemble, make_pool
+from emeritus.hosting import make_ensemble, make_neighbours, make_pool
 from emeritus.post import DkimKey, Sender, Server, SmtpPostman
 from emeritus.post.dkim import generate_pem
 from emeritus.process.ports import Keeping, Parts, Watch, unwatched
@@ -38,6 +39,7 @@ from emeritus.store.schema import check, migrate
 from emeritus.store.sealing import Sealer
 from emeritus.store.work import SqlWorkers, SqlWorks
 from emeritus.voices import Ensemble, Pool
+from emeritus.voices.neighbours import Neighbours
 
 if TYPE_CHECKING:
     from emeritus.engine.durable import Engine
@@ -74,6 +76,15 @@ class House:
     def ensemble(self, model_id: str, count: int) -> Ensemble:
         """Return engines of *model_id* for conversations, not yet started; whoever asked closes it."""
         return make_ensemble(self.settings, self.works, self.clock, self.parts, model_id, count)
+
+    def neighbours(self) -> Neighbours:
+        """Return the pool with its neighbours, for a process that serves."""
+
+        def secret() -> bytes:
+            # Derived, so that all processes of a house agree and the signing key itself goes nowhere.
+            return hashlib.sha256(b"emeritus nodes\x00" + self.works.key.seed).digest()
+
+        return make_neighbours(self.settings, self.works, self.clock, self.pool, secret)
 
     def close(self) -> None:
         """Stop the engines and let go of the database."""

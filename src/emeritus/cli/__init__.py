@@ -32,6 +32,7 @@ COMMANDS = {
     "record": "Read and verify the public record.",
     "verify": "Check anything public, from the record's key alone; no house is needed.",
     "watch": "Remember checkpoints of a record, and cry out when its history changed.",
+    "voices": "Show what is loaded on which node, and keep models loaded.",
     "serve": "Serve the site, the desk and the gateway.",
     "demo": "Take a real model through its whole retirement, and serve the result.",
     "upgrade": "Bring the tables to this release.",

@@ -133,6 +133,24 @@ worker = sa.Table(
     sa.Column("seen_at", UtcTime, nullable=False),
 )
 
+node = sa.Table(
+    "node",
+    metadata,
+    sa.Column("id", sa.String(80), primary_key=True),
+    sa.Column("url", sa.String(500), nullable=False),
+    sa.Column("seen_at", UtcTime, nullable=False),
+    sa.Column("load", sa.Integer, nullable=False),
+    sa.Column("draining", sa.Boolean, nullable=False),
+    sa.Column("models", sa.JSON, nullable=False),
+)
+
+pin = sa.Table(
+    "pin",
+    metadata,
+    sa.Column("model", sa.String(96), primary_key=True),
+    sa.Column("made_at", UtcTime, nullable=False),
+)
+
 api_key = sa.Table(
     "api_key",
     metadata,

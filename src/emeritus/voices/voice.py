@@ -36,6 +36,21 @@ class RawAnswer(Protocol):
         ...
 
 
+class Relaying(Protocol):
+    """What the gateway needs of a voice, here or at another node."""
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The HTTP paths that `request` takes."""
+        ...
+
+    def request(
+        self, path: str, body: bytes, headers: Mapping[str, str] = NO_HEADERS
+    ) -> AbstractAsyncContextManager[RawAnswer]:
+        """Send *body* to *path* (one of `paths`) and relay the answer; see `Voice.request`."""
+        ...
+
+
 class Voice(Speaker, Protocol):
     """A way to make one model speak.
 

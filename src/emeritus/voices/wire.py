@@ -37,6 +37,7 @@ _PASS_BACK = frozenset(
         "request-id",
         "x-request-id",
         "x-should-retry",
+        "x-emeritus-fault",
     }
 )
 

@@ -2,23 +2,27 @@
 
 import functools
 import hashlib
+import math
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 
 from emeritus.archive.shelf import Shelf
 from emeritus.core.clock import Clock
-from emeritus.core.errors import InvalidInput, Unavailable
+from emeritus.core.errors import EmeritusError, InvalidInput, Unavailable
 from emeritus.settings import Settings
 from emeritus.store.keyfile import unreadable
 from emeritus.voices import hang_up
+from emeritus.voices.neighbours import Neighbours
 from emeritus.web.gateway import create_gateway
 from emeritus.web.gateway.billing import Billing
 from emeritus.web.gateway.parts import Parts as GatewayParts
@@ -27,15 +31,25 @@ from emeritus.web.hub import create_hub
 from emeritus.web.pages.app import build_app
 from emeritus.web.pages.parts import MemberLogin
 from emeritus.web.pages.parts import Parts as PageParts
+from emeritus.web.passing import passing_routes
 from emeritus.web.patience import Patience
 from emeritus.wiring import House
+
+_LAST_WORDS = 5
+"""Seconds between the end of the engines and the end of the connections."""
+log = structlog.get_logger("emeritus.serving")
 
 if TYPE_CHECKING:
     from emeritus.engine.durable import Engine
 
 
-def application(house: House, *, site_url: str | None = None) -> Starlette:
-    """Return everything that is served over HTTP as one ASGI application."""
+def application(
+    house: House, *, site_url: str | None = None, neighbours: Neighbours | None = None
+) -> Starlette:
+    """Return everything that is served over HTTP as one ASGI application.
+
+    With *neighbours*, calls go to the node that has the model, and those of other nodes are taken.
+    """
     site = (site_url or house.settings.site_url).rstrip("/")
 
     @asynccontextmanager
@@ -50,12 +64,14 @@ def application(house: House, *, site_url: str | None = None) -> Starlette:
             work=house.works.write,
             read=house.works.read,
             count=house.works.count,
-            pool=house.pool,
+            pool=neighbours or house.pool,
             clock=house.clock,
             site_url=site,
         ),
         _billing(house.settings),
     )
+    if neighbours is not None:
+        gateway += passing_routes(house.pool, neighbours.passage)
     hub = create_hub(
         HubParts(
             work=house.works.write,
@@ -136,12 +152,22 @@ def serve(
         ) from None
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     site = house.settings.site_url if "site_url" in house.settings.model_fields_set else url
-    app = application(house, site_url=site)
+    neighbours = house.neighbours()
+    app = application(house, site_url=site, neighbours=neighbours)
+    drain = house.settings.drain_seconds
     config = uvicorn.Config(
-        app, http=Patience, log_level="warning", timeout_graceful_shutdown=10, server_header=False
+        app,
+        http=Patience,
+        log_level="warning",
+        timeout_graceful_shutdown=math.ceil(drain) + _LAST_WORDS,
+        server_header=False,
     )
-    server = _Told(config, lambda: ready(url))
-    with listener, _at_work(engine):  # outside of the server's event loop, in which DBOS refuses to start
+    server = _Told(config, lambda: ready(url), functools.partial(_drain, house, neighbours, drain))
+    with (
+        listener,
+        _in_touch(house, neighbours),
+        _at_work(engine),
+    ):  # outside of the server's event loop, in which DBOS refuses to start
         server.run(sockets=[listener])
     match server.asked_by:
         case signal.SIGINT:
@@ -165,6 +191,34 @@ def _at_work(engine: "Engine | None") -> Iterator[None]:
         engine.close()
 
 
+@contextmanager
+def _in_touch(house: House, neighbours: Neighbours) -> Iterator[None]:
+    """Be a node among others while serving, and load what is to be warm."""
+    threading.Thread(target=neighbours.keep_in_touch, name="nodes", daemon=True).start()
+    for model in house.settings.engine_warm:
+        threading.Thread(target=_warm, args=(house, model), name=f"warm {model}", daemon=True).start()
+    try:
+        yield
+    finally:
+        neighbours.leave()
+
+
+def _warm(house: House, model: str) -> None:
+    try:
+        house.pool.warm(model)
+    except EmeritusError as why:
+        log.warning("a model could not be warmed", model=model, why=str(why))
+
+
+def _drain(house: House, neighbours: Neighbours, seconds: float) -> None:
+    """Tell who waits, let those who are being answered come to their end, then stop the engines.
+
+    Whoever is not done by then gets a last event that says so, from an engine that went away.
+    """
+    neighbours.drain()
+    house.pool.close(seconds)
+
+
 def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)  # while the worker starts or ends, before the server listens to signals itself
 
@@ -172,13 +226,16 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 class _Told(uvicorn.Server):
     """A server that says when it is ready, and ends in order however often it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], drain: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._drain = drain
         self.asked_by = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Take note. Raised again in the loop, as uvicorn does, a signal would end it with a traceback."""
+        if not self.should_exit:
+            threading.Thread(target=self._drain, name="drain", daemon=True).start()
         self.asked_by = sig
         self.should_exit = True
 

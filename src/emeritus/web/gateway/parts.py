@@ -8,16 +8,16 @@ from attrs import field, frozen
 
 from emeritus.core.clock import Clock
 from emeritus.process.ports import AccessWork
-from emeritus.voices.voice import Voice
+from emeritus.voices.voice import Relaying
 
 Work = AccessWork
 """A unit of work, as far as the gateway uses it."""
 
 
 class VoicePool(Protocol):
-    """What lends voices: `emeritus.voices.pool.Pool`."""
+    """What lends voices: `emeritus.voices.pool.Pool`, or `Neighbours` for several nodes."""
 
-    def alease(self, model: str, key: str) -> AbstractAsyncContextManager[Voice]:
+    def alease(self, model: str, key: str) -> AbstractAsyncContextManager[Relaying]:
         """Hold the started voice of *model*; load it when it is cold. *key* has its fair share of the line."""
         ...
 

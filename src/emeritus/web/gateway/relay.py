@@ -16,7 +16,7 @@ from emeritus.access.gate import Links
 from emeritus.access.ports import Ended
 from emeritus.core.errors import EmeritusError
 from emeritus.voices.errors import BadReply, Busy, EngineDied, KeyRefused, NotUnderstood, VoiceError
-from emeritus.voices.voice import RawAnswer, Voice
+from emeritus.voices.voice import RawAnswer, Relaying
 from emeritus.web.gateway import answers, responses
 from emeritus.web.gateway.asked import Asked
 from emeritus.web.gateway.door import Entered
@@ -260,7 +260,7 @@ async def _failure(answer: RawAnswer, model: str) -> VoiceError | NotUnderstood:
     return BadReply(told, next_step="Call again.")
 
 
-def _not_spoken(model: str, path: str, voice: Voice) -> NotUnderstood:
+def _not_spoken(model: str, path: str, voice: Relaying) -> NotUnderstood:
     return NotUnderstood(
         f"{model} does not answer at {path}.", next_step=f"It answers at {', '.join(sorted(voice.paths))}."
     )
