@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from attrs import frozen
@@ -14,6 +14,8 @@ from emeritus.core.errors import EmeritusError
 MAX_BODY: Final = 4 * 2**20
 BODY_SECONDS: Final = 30.0
 DRAIN: Final = 60 * 2**20
+_SAID: Final = ("messages", "input", "prompt", "system", "tools")
+_ADDRESSES: Final = frozenset({"url", "image_url", "video_url", "audio_url", "file_url", "server_url"})
 _STREAM_OPTIONS: Final = frozenset({"/v1/chat/completions", "/v1/completions"})
 
 
@@ -37,6 +39,12 @@ class TooSlow(BadRequest):
 
     id = "request.too_slow"
     status = 408
+
+
+class FetchesNothing(BadRequest):
+    """An engine of this house is asked to fetch something from an address; it could reach what callers cannot."""
+
+    id = "request.fetches"
 
 
 T = TypeVar("T")
@@ -64,6 +72,13 @@ class Asked:
         if model == self.model:
             return msgspec.json.encode(self.fields)
         return msgspec.json.encode({**self.fields, "model": model})
+
+    def require_nothing_to_fetch(self) -> None:
+        """Let through what carries its own pictures and files. Raises FetchesNothing for an address to fetch from."""
+        for name in _SAID:
+            raw = self.fields.get(name, b"")
+            if b"url" in bytes(raw):
+                _look_for_addresses(msgspec.json.decode(raw))
 
 
 async def read(request: Request, limit: int = MAX_BODY) -> bytes:
@@ -149,3 +164,20 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(
         f"The body is larger than {limit // 1024} KiB.", next_step="Send less; long documents go in parts."
     )
+
+
+def _look_for_addresses(value: Any) -> None:
+    inner = [value]
+    while inner:
+        each = inner.pop()
+        if isinstance(each, list):
+            inner += each
+        elif isinstance(each, dict):
+            inner += each.values()
+            for name in _ADDRESSES & each.keys():
+                address = each[name]
+                if isinstance(address, str) and not address.lower().startswith("data:"):
+                    raise FetchesNothing(
+                        f"The engine of this model runs here and fetches nothing; it was asked for {address[:100]!r}.",
+                        next_step="Send the picture or file itself: 'data:…;base64,…'.",
+                    )

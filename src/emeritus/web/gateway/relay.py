@@ -127,6 +127,8 @@ class Relay:
 
     async def _ask(self, send: Send) -> None:
         model = self.entered.admission.model.id
+        if self.entered.admission.model.held:
+            self.asked.require_nothing_to_fetch()
         async with self.pool.alease(model, self.entered.admission.key_id) as voice:
             retold = self.asked.path == responses.RESPONSES and responses.CHAT in voice.paths
             if self.asked.path in voice.paths and not (retold and model in self.chatting):
