@@ -32,7 +32,7 @@ from benchmarks.gateway.contenders import Contender
 from benchmarks.gateway.load import Caller, Target, closed_loop, steady
 from benchmarks.results import machine, write
 
-from emeritus.voices.engine_process import EngineProcess
+from emeritus.voices.llama import LlamaSettings, LlamaVoice
 
 KEYS = ("rps_vs_litellm", "rps_vs_direct", "added_p50_ms", "added_p99_ms", "stream_loss")
 CALLERS = 16
@@ -81,24 +81,17 @@ def lone(direct: Contender, other: Contender, rounds: int) -> dict[str, float]:
 
 def loss(folder: Path, model: Path, pairs: int, tokens: int) -> dict[str, Any]:
     """Stream from a real model, through the gateway and from its engine, in turn; compare each pair."""
-    settings = {
-        "path": str(model.resolve()),
-        "model": contenders.MODEL,
-        "context": 2048,
-        "slots": 2,
-        "threads": os.cpu_count() or 1,
-        "gpu_layers": 0,
-        "cache_mib": 0,
-        "server": "",
-    }
-    process = EngineProcess(settings, who="The engine", start_timeout=120)
+    voice = LlamaVoice(contenders.MODEL, model, settings=LlamaSettings(context=2048, slots=2))
     try:
-        os.environ["BENCH_ENGINE_KEY"] = process.key
-        with contenders.emeritus(folder, process.url, key_env="BENCH_ENGINE_KEY") as ours:
-            direct = Target("direct", int(process.url.rpartition(":")[2]), contenders.MODEL, process.key)
+        voice.start()
+        engine = voice._process  # noqa: SLF001 - the engine itself, to be asked without anybody between
+        assert engine is not None
+        os.environ["BENCH_ENGINE_KEY"] = engine.key
+        with contenders.emeritus(folder, engine.url, key_env="BENCH_ENGINE_KEY") as ours:
+            direct = Target("direct", int(engine.url.rpartition(":")[2]), contenders.MODEL, engine.key)
             return asyncio.run(_pairs(direct, ours, pairs, tokens))
     finally:
-        process.close()
+        voice.close()
 
 
 async def _pairs(direct: Target, ours: Contender, pairs: int, tokens: int) -> dict[str, Any]:

@@ -88,12 +88,18 @@ class House:
         new = NewModel(name, name.title(), Lineage("family"), "Apache-2.0", date(2024, 3, 1), remote=remote)
         add_model(self.log, new, ADA)
         if state != "active":
-            on = self.clock.now().date() + timedelta(days=61)
-            why = "A newer model serves its users."
-            open_retirement(self.log, self.clock, name, on=on, replacement=replacement, why=why, by=ADA)
+            self.retiring(name, replacement)
         if state == "retired":
-            self.clock.advance(timedelta(days=61))
-            retire(self.log, self.clock, name)
+            self.retired(name)
+
+    def retiring(self, name: str, replacement: str | None = None) -> None:
+        on = self.clock.now().date() + timedelta(days=61)
+        why = "A newer model serves its users."
+        open_retirement(self.log, self.clock, name, on=on, replacement=replacement, why=why, by=ADA)
+
+    def retired(self, name: str) -> None:
+        self.clock.advance(timedelta(days=61))
+        retire(self.log, self.clock, name)
 
     def tier(self, model: str, tier: str, reason: str = "Its users asked for it.") -> None:
         when = date(2027, 1, 1)

@@ -1,11 +1,13 @@
 """The real model behind the gateway: the engine starts at the first call and stops when it is idle."""
 
+import asyncio
 import os
 import signal
 import time
 
 import openai
 import pytest
+from pydantic import BaseModel
 
 from emeritus.voices import Limits, Pool
 from emeritus.voices.llama import LlamaSettings, LlamaVoice
@@ -90,3 +92,62 @@ def test_a_killed_engine(server, house, pool):
         os.kill(voice.pid, signal.SIGKILL)
     again = chat.create(model="opus", messages=ASK, max_tokens=5, temperature=0)
     assert again.choices[0].message.content == first.choices[0].message.content
+
+
+class Answer(BaseModel):
+    """What is asked for by schema."""
+
+    place: str
+    sunny: bool
+
+
+@pytest.mark.model
+def test_schemas_on_the_real_engine(server, house):
+    """A schema reaches the engine in each of OpenAI's forms, and what comes back fits it, whole and streamed."""
+    key = house.member()
+    chat = server.openai(key).chat.completions
+    asked = {"model": "opus", "messages": ASK, "temperature": 0, "max_tokens": 60}
+    assert isinstance(chat.parse(**asked, response_format=Answer).choices[0].message.parsed, Answer)
+    with chat.stream(**asked, response_format=Answer) as stream:
+        assert isinstance(stream.get_final_completion().choices[0].message.parsed, Answer)
+    assert house.usage.totals().requests == 2
+
+
+@pytest.mark.model
+def test_many_at_once_on_the_real_engine(server, house, run):
+    """The asynchronous SDKs stream from one engine at the same time, each its own answer, all counted."""
+    key = house.member()
+
+    async def all_at_once():
+        async with server.async_openai(key) as one, server.async_anthropic(key) as other:
+
+            async def chat():
+                stream = await one.chat.completions.create(
+                    model="opus",
+                    messages=ASK,
+                    max_tokens=12,
+                    stream=True,
+                    stream_options={"include_usage": True},
+                )
+                chunks = [chunk async for chunk in stream]
+                return chunks[-1].usage.total_tokens
+
+            async def message():
+                async with other.messages.stream(model="opus", messages=ASK, max_tokens=12) as stream:
+                    usage = (await stream.get_final_message()).usage
+                counted = await other.messages.count_tokens(model="opus", messages=ASK)
+                read = usage.input_tokens + (usage.cache_read_input_tokens or 0)
+                assert counted.input_tokens == read
+                return read + usage.output_tokens
+
+            async def response():
+                stream = await one.responses.create(
+                    model="opus", input="Hello", max_output_tokens=12, stream=True
+                )
+                events = [event async for event in stream]
+                return events[-1].response.usage.total_tokens
+
+            return await asyncio.gather(chat(), message(), response(), chat(), message())
+
+    told = run(all_at_once())
+    assert house.usage.totals().tokens == sum(told)
