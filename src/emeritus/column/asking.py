@@ -14,7 +14,7 @@ import msgspec
 from attrs import asdict, frozen
 
 from emeritus.core.digests import digest
-from emeritus.core.errors import InvalidInput
+from emeritus.core.errors import Conflict, InvalidInput
 from emeritus.core.people import SOFTWARE
 from emeritus.core.speech import Message, Sampling, Utterance, Utterances
 from emeritus.record import Act, Entry, Log
@@ -105,7 +105,7 @@ def record_answer(log: Log, utterances: Utterances, question: Question, utteranc
 
     Raises:
         InvalidInput: these are not words that answer *question*.
-        Conflict: other words stand for this attempt.
+        Conflict: other words stand for this attempt, or the question is settled.
     """
     assert question.kind in KINDS
     wanted = (question.model, question.prompt, question.sampling, question.schema)
@@ -132,6 +132,11 @@ def record_answer(log: Log, utterances: Utterances, question: Question, utteranc
     }
     act = Act(question.kind, body, SOFTWARE, question.model, question.subject, question.key)
     if log.find(question.key) is None:
+        if settled(log, question.kind, question.subject, question.turn) is not None:
+            raise Conflict(
+                f"{question.kind} about {question.subject} is settled already.",
+                next_step="See what was answered on the record.",
+            )
         utterances.keep(utterance)
     return log.append(act)
 

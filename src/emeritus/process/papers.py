@@ -20,6 +20,7 @@ from emeritus.interviews import Exchange, Sitting, export_sitting, sittings
 from emeritus.interviews.redaction import covered
 from emeritus.interviews.transcript import exchanges
 from emeritus.process.ports import Work
+from emeritus.process.public import released
 from emeritus.record import Entry, VerifyKey
 from emeritus.registry import Model
 from emeritus.registry.model import NewModel
@@ -46,6 +47,8 @@ def of_model(work: Work, model: Model) -> Iterator[tuple[str, bytes]]:
             yield path, essay.text.encode()
     for name in sorted(_public_words(work, model.id)):
         yield f"words/{name.removeprefix('sha256:')}.json", work.utterances.get(name).canonical()
+    for name in sorted(_documents(work, model.id)):
+        yield f"documents/{name.removeprefix('sha256:')}", work.documents.get(name).data
 
 
 def key_pem(key: VerifyKey) -> bytes:
@@ -63,21 +66,26 @@ def _given_out(work: Work, model_id: str) -> list[Sitting]:
 
 def _public_words(work: Work, model_id: str) -> set[str]:
     agreed = {each.id for each in _given_out(work, model_id)}
-    published = {entry.subject for entry in work.log.entries(model=model_id, kinds={"essay.published"})}
     return {
         name
         for entry in work.log.entries(model=model_id)
-        if isinstance(name := entry.body.get("utterance"), str) and _is_public(entry, agreed, published)
+        if isinstance(name := entry.body.get("utterance"), str) and _is_public(work, entry, agreed)
     }
 
 
-def _is_public(entry: Entry, agreed: set[str], published: set[str | None]) -> bool:
+def _is_public(work: Work, entry: Entry, agreed: set[str]) -> bool:
     match entry.kind.partition(".")[0]:
         case "sitting" | "preferences":
             return entry.subject in agreed
-        case "essay":
-            return entry.subject in published
+        case "essay" | "notebook":
+            return released(work.log, entry)
     return True
+
+
+def _documents(work: Work, model_id: str) -> set[str]:
+    """Return the digests of what was put before the model, and of what was brought in of an earlier column."""
+    read = {each.digest for each in column.all_news(work.log, model_id)}
+    return read | {each.digest for each in column.imported(work.log, model_id)}
 
 
 def _facts(model: Model) -> dict[str, Any]:

@@ -6,7 +6,10 @@ const WIDTH = 256
 const TEXT = 8 << 20
 const UTTERANCE = 32 << 20
 const NOTE = 1 << 17
-const KINDS = ["drafted", "held", "approved", "veto_proposed", "veto_withdrawn", "vetoed", "published"]
+const KINDS = [
+  "drafted", "compared", "redraft_asked", "held", "approved", "noted", "note_withdrawn", "veto_proposed",
+  "veto_withdrawn", "vetoed", "published",
+]
 const encoder = new TextEncoder()
 const strict = new TextDecoder("utf-8", {fatal: true, ignoreBOM: true})
 
@@ -291,7 +294,7 @@ export async function checkEssay(fetcher, essay, trusted) {
   }
   const drafts = entries.filter(each => each.kind === "essay.drafted")
   const published = entries.filter(each => each.kind === "essay.published")
-  const draft = drafts.at(-1)
+  const draft = chosen(entries, drafts)
   const edition = published.at(-1)
   hold(draft && entries[0] === drafts[0], "The record does not say that it was drafted.")
   hold(edition && published.length === 1, "The record does not say that anybody published it.")
@@ -308,6 +311,13 @@ export async function checkEssay(fetcher, essay, trusted) {
   const prompt = encoder.encode(canonical(words.prompt))
   hold((await named(prompt)) === draft.body.prompt_digest, "The words came from another prompt than the record says.")
   return {record, draft, edition, raw: text(raw), bytes: raw.length}
+}
+
+// Returns the draft that counts: the one that the model chose after the last of them, else the first with words.
+function chosen(entries, drafts) {
+  const choices = entries.filter(each => each.kind === "essay.compared" && each.body.taken !== null)
+  const choice = choices.filter(each => each.seq > drafts.at(-1)?.seq).at(-1)
+  return choice ? drafts[choice.body.taken - 1] : drafts.find(each => each.body.spoken === true) ?? drafts.at(-1)
 }
 
 // ---- the words on the page ----
