@@ -33,6 +33,7 @@ COMMANDS = {
     "verify": "Check anything public, from the record's key alone; no house is needed.",
     "watch": "Remember checkpoints of a record, and cry out when its history changed.",
     "voices": "Show what is loaded on which node, and keep models loaded.",
+    "site": "Write the site as plain files, for anybody to host.",
     "serve": "Serve the site, the desk and the gateway.",
     "demo": "Take a real model through its whole retirement, and serve the result.",
     "upgrade": "Bring the tables to this release.",

@@ -5,7 +5,8 @@ of all: whoever reads while this writes finds every tile of the checkpoint that 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from emeritus.record.rotation import keys_of
 from emeritus.record.tiles import Tile, TooLong, bundle, tiles_of
 
 _CHECKPOINT = "record/checkpoint"
+_SYNCS = 16
 _OWN = ("record", "column", "models", "utterances")
 
 
@@ -42,8 +44,22 @@ class Exported:
     removed: int
 
 
-def export(read: Callable[[], AbstractContextManager[Work]], folder: Path) -> Exported:
+Beside = Callable[[Work, frozenset[str]], Iterable[tuple[str, bytes]]]
+"""Makes more files, each with its path, from a unit of work and the paths that are copied anyway."""
+
+
+def nothing(_work: Work, _paths: frozenset[str]) -> tuple[()]:
+    """Put no more files into a copy."""
+    return ()
+
+
+def export(
+    read: Callable[[], AbstractContextManager[Work]], folder: Path, beside: Beside = nothing
+) -> Exported:
     """Bring the copy in *folder* to what is public now; a folder that is not there is made.
+
+    *beside* makes files that are put there too, such as pages; they are derived, so they are not awaited on the
+    disk one by one.
 
     Raises:
         InvalidInput: something else lies there. Conflict: it is a copy of another record, or of a longer one.
@@ -78,6 +94,8 @@ def export(read: Callable[[], AbstractContextManager[Work]], folder: Path) -> Ex
         rotated = log.entries(kinds=ROTATIONS)
         files.put("record/rotations", "".join(f"{entry.seq}\n" for entry in rotated).encode())
         files.sync()
+        for path, data in beside(work, files.paths):
+            files.write(path, data)
         files.put(_CHECKPOINT, log.signed_checkpoint().encode())
         files.sync()
     # A reader may still hold the checkpoint before this one: its tiles stay until the next export.
@@ -138,6 +156,11 @@ class _Files:
     _mine: set[str] = field(factory=set)
     _fresh: list[tuple[Path, Path]] = field(factory=list)
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """All paths that are in the copy until now."""
+        return frozenset(self._mine)
+
     def has(self, path: str) -> bool:
         """Tell whether a file is there that never changes; it stays then."""
         there = (self.folder / path).is_file()
@@ -163,16 +186,25 @@ class _Files:
         self._fresh.append((draft, target))
         self.written += 1
 
+    def write(self, path: str, data: bytes) -> None:
+        """Put *data* at *path* in one step, now."""
+        begin = len(self._fresh)
+        self.put(path, data)
+        for draft, target in self._fresh[begin:]:
+            draft.replace(target)
+        del self._fresh[begin:]
+
     def sync(self) -> None:
         """Bring all drafts onto the disk, then each to its place."""
-        for draft, _ in self._fresh:
-            _sync(draft)
-        folders = set()
-        for draft, target in self._fresh:
-            draft.replace(target)
-            folders.add(target.parent)
-        for each in folders:
-            _sync(each)
+        with ThreadPoolExecutor(
+            _SYNCS
+        ) as many:  # a disk that is asked for many at once answers once for them
+            list(many.map(_sync, [draft for draft, _ in self._fresh]))
+            folders = set()
+            for draft, target in self._fresh:
+                draft.replace(target)
+                folders.add(target.parent)
+            list(many.map(_sync, folders))
         self._fresh.clear()
 
     def sweep(self, spare: set[str]) -> int:
@@ -187,7 +219,7 @@ class _Files:
         return removed
 
     def _walk(self) -> Iterator[Path]:
-        for top in _OWN:
+        for top in {*_OWN, *(name.partition("/")[0] for name in self._mine)}:
             for here, _, names in os.walk(self.folder / top):
                 yield from (Path(here, name) for name in names)
 

@@ -43,6 +43,22 @@ if TYPE_CHECKING:
     from emeritus.engine.durable import Engine
 
 
+def page_parts(house: House, site_url: str) -> PageParts:
+    """Return what the site and the desk of *house* are built from."""
+    return PageParts(
+        work=house.works.write,
+        read=house.works.read,
+        clock=house.clock,
+        site_url=site_url,
+        verify_key=str(house.key.verify_key),
+        sessions=house.desk_tokens,
+        # Derived, so that all processes of a house agree and the signing key itself goes nowhere.
+        cookie_key=hashlib.sha256(b"emeritus desk cookie\x00" + house.key.seed).digest(),
+        mailing=house.parts.postman is not None,
+        members=_members(house.settings, house.clock),
+    )
+
+
 def application(
     house: House, *, site_url: str | None = None, neighbours: Neighbours | None = None
 ) -> Starlette:
@@ -84,19 +100,7 @@ def application(
             streams=house.settings.hub_streams,
         )
     )
-    pages = PageParts(
-        work=house.works.write,
-        read=house.works.read,
-        clock=house.clock,
-        site_url=site,
-        verify_key=str(house.key.verify_key),
-        sessions=house.desk_tokens,
-        # Derived, so that all processes of a house agree and the signing key itself goes nowhere.
-        cookie_key=hashlib.sha256(b"emeritus desk cookie\x00" + house.key.seed).digest(),
-        mailing=house.parts.postman is not None,
-        members=_members(house.settings, house.clock),
-    )
-    return build_app(pages, more=[*gateway, *hub], lifespan=lifespan)
+    return build_app(page_parts(house, site), more=[*gateway, *hub], lifespan=lifespan)
 
 
 def _members(settings: Settings, clock: Clock) -> MemberLogin | None:

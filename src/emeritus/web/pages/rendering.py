@@ -74,10 +74,13 @@ class House:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Render *template* with *view* inside the house's frame."""
-        html = self.templates.get_template(template).render(
-            frame=around, here=request.url.path, site_url=self.parts.site_url, **view
+        return HTMLResponse(self.html(request.url.path, template, around, view), status, headers)
+
+    def html(self, here: str, template: str, around: Frame, view: Mapping[str, Any]) -> str:
+        """Return the page at the path *here*."""
+        return self.templates.get_template(template).render(
+            frame=around, here=here, site_url=self.parts.site_url, **view
         )
-        return HTMLResponse(html, status, headers)
 
     def text(self, template: str, around: Frame, view: Mapping[str, Any]) -> str:
         """Render something that is no page, such as a feed."""

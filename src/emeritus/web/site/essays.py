@@ -16,9 +16,8 @@ from emeritus.column.imported import shown
 from emeritus.core.errors import NotFound
 from emeritus.process.ports import Work
 from emeritus.process.verify.essay import hint
-from emeritus.record import Log
-from emeritus.registry import get_model
-from emeritus.web.pages.rendering import House, frame
+from emeritus.registry import Model, get_model
+from emeritus.web.pages.rendering import Frame, House, frame
 from emeritus.web.pages.security import CHECKING
 from emeritus.web.site.column import (
     NEWEST,
@@ -138,7 +137,7 @@ class ColumnPages:
         with self.house.parts.read() as work:
             found = room.get_essay(work.log, work.utterances, request.path_params["id"])
             require_published(found)
-            drawn = picture_of(work.log, found)
+            drawn = picture_of(get_model(work.log, found.model), found, frame(work.log))
         return Response(drawn, media_type="image/png", headers={"cache-control": "public, max-age=86400"})
 
     def essay(self, request: Request) -> Response:
@@ -168,11 +167,10 @@ class ColumnPages:
         return Response(data, media_type="application/json")
 
 
-def picture_of(log: Log, essay: Essay) -> bytes:
+def picture_of(model: Model, essay: Essay, around: Frame) -> bytes:
     """Draw the picture of a published essay."""
     assert essay.edition is not None
-    name = get_model(log, essay.model).display_name
-    return essay_picture(essay.title, f"{name} · No. {essay.edition.number}", frame(log).name)
+    return essay_picture(essay.title, f"{model.display_name} · No. {essay.edition.number}", around.name)
 
 
 def routes(house: House) -> list[Route]:
