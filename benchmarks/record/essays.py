@@ -67,7 +67,7 @@ def measure(folder: Path, essays: int, key: SigningKey) -> dict[str, float]:
             model = registry.get_model(log, new.id)
             for essay in range(1, essays // MODELS + 1):
                 clock.advance(timedelta(hours=1))
-                asked = column.next_draft(log, utterances, model, regime, essay)
+                asked = column.next_draft(log, model, regime, essay)
                 assert asked is not None
                 said = Utterance(
                     model=model.id,
@@ -82,9 +82,13 @@ def measure(folder: Path, essays: int, key: SigningKey) -> dict[str, float]:
                     at=clock.now(),
                 )
                 column.record_draft(log, utterances, asked, said)
-                column.approve(log, asked.essay, by=ray)
-                column.publish(log, utterances, asked.essay, by=ray)
                 made.append((asked.essay, said.text.encode()))
+            log.seal()
+        with transaction(database) as connection:  # a draft is signed for before anybody may read it
+            log, utterances = SqlLog(connection, clock, key), SqlUtterances(connection)
+            for name, _ in made[-(essays // MODELS) :]:
+                column.approve(log, name, by=ray)
+                column.publish(log, utterances, name, by=ray)
             log.seal()
     database.dispose()
     began = time.perf_counter()

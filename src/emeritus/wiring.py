@@ -269,6 +269,7 @@ def _house(
             agent=f"Emeritus/{__version__} (+{settings.site_url})",
         ),
         postman=_postman(settings, works),
+        unsynced=works.unsynced,
         site_url=settings.site_url.rstrip("/"),
         grant_after=timedelta(hours=settings.grant_after_hours),
         login_lasts=timedelta(days=settings.oidc_days) if settings.oidc_issuer else None,

@@ -31,6 +31,7 @@ class Mailbox:
     raw: list[tuple[str, str, bytes]] = field(factory=list)
     answers: dict[str, str] = field(factory=dict)
     refuses_sender: str = ""
+    pause: float = 0.0
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         if self.refuses_sender:
@@ -45,6 +46,8 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        if self.pause:
+            await asyncio.sleep(self.pause)
         self.raw.append((envelope.mail_from, envelope.rcpt_tos[0], envelope.original_content))
         return "250 taken"
 

@@ -53,6 +53,7 @@ class TestSqlPost(PostContract):
         )
         for taken in post.take("mine", NOON, 10):
             post.mark("mine", [Mark(taken.id, "sent")], NOON)
+        assert post.take("mine", NOON, 10) == []
         assert connection.execute(sa.text("SELECT count(*) FROM letter_words")).scalar() == 0
         assert (
             connection.execute(sa.text("SELECT count(*) FROM letter WHERE sealed IS NOT NULL")).scalar() == 0

@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+import re
 import textwrap
 
 from attrs import field, frozen
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from dkim import DKIM, fold, hash_headers
+from dkim import fold, hash_headers
 from dkim.canonicalization import CanonicalizationPolicy
 
 from emeritus.core.errors import InvalidInput
@@ -20,7 +21,10 @@ SIGNED = (
 )  # fmt: skip
 # Signed once more than they are there: nobody can add a second one above ours.
 _ONCE = (b"from", b"to", b"subject", b"date", b"message-id", b"list-unsubscribe", b"list-unsubscribe-post")
-_CANON = CanonicalizationPolicy.from_c_value(b"relaxed/relaxed")
+# The body is encoded (quoted-printable, base64), so nothing on its way has a reason to touch a space of it.
+_CANON = CanonicalizationPolicy.from_c_value(b"relaxed/simple")
+_LINE_END = re.compile(rb"\r\n(?![ \t])")
+_SPACE = re.compile(rb"[ \t\r\n]+")
 
 
 @frozen
@@ -65,17 +69,16 @@ class DkimKey:
         return f"{self.name}. IN TXT ( {strings} )"
 
     def sign(self, message: bytes, at: int) -> bytes:
-        """Return *message* with a signature at its head, made *at* (seconds since 1970).
+        """Return *message*, whose lines end with CRLF, with a signature at its head, made *at* (seconds since 1970).
 
-        Canonical forms and folding are dkimpy's. Its RSA, which is plain Python, takes longer than all else
-        that is done to a mail, so the signature itself is drawn by OpenSSL.
+        Headers are canonical as dkimpy has them, which also folds. Its RSA, which is plain Python, takes longer
+        than all else that is done to a mail, so the signature itself is drawn by OpenSSL.
         """
-        read = DKIM(message)
-        headers = _CANON.canonicalize_headers(read.headers)
+        head, _, body = message.partition(b"\r\n\r\n")
+        headers = _canonical(head)
         there = [name for name, _ in headers]
         chosen = [name for name in SIGNED if name in there or name in _ONCE]
         chosen += [name for name in _ONCE if name in there]
-        body = hashlib.sha256(_CANON.canonicalize_body(read.body)).digest()
         fields = [
             (b"v", b"1"),
             (b"a", b"rsa-sha256"),
@@ -84,7 +87,7 @@ class DkimKey:
             (b"s", self.selector.encode()),
             (b"t", str(at).encode()),
             (b"h", b" : ".join(chosen)),
-            (b"bh", base64.b64encode(body)),
+            (b"bh", base64.b64encode(hashlib.sha256(body.rstrip(b"\r\n") + b"\r\n").digest())),
             (b"b", b"0" * 60),
         ]
         said = _Gathered()
@@ -92,6 +95,15 @@ class DkimKey:
         drawn = self.key.sign(bytes(said.data), padding.PKCS1v15(), hashes.SHA256())
         fields[-1] = (b"b", base64.b64encode(drawn))
         return b":".join(_header(fields)) + message
+
+
+def _canonical(head: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the headers in their relaxed form (RFC 6376, 3.4.2)."""
+    found = []
+    for line in _LINE_END.split(head):
+        name, _, value = line.partition(b":")
+        found.append((name.lower().rstrip(), _SPACE.sub(b" ", value).strip() + b"\r\n"))
+    return found
 
 
 def generate_pem() -> str:

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 Security = Literal["starttls", "tls", "none"]
 _NOT_LET_IN = (530, 534, 535, 538)
 _CLOSING = 421
+_SOON = 0.05
 
 
 class MailUnavailable(Unavailable):
@@ -69,6 +70,11 @@ class SmtpPostman:
     ) -> None:
         asyncio.run(self._deliver(letters, mark, now))
 
+    def written(self, queued: Queued, at: datetime) -> bytes:
+        """Return the mail that a letter becomes, signed *at* a moment."""
+        message = compose(queued, self.sender)
+        return message if self._dkim is None else self._dkim.sign(message, int(at.timestamp()))
+
     async def _deliver(
         self,
         letters: Sequence[Queued],
@@ -81,7 +87,7 @@ class SmtpPostman:
             for _ in range(min(self.server.connections, len(letters)))
         ]
         done = await asyncio.gather(*lines, return_exceptions=True)
-        await marks.settle()
+        marks.settle()
         for why in done:
             if isinstance(why, BaseException):
                 raise why
@@ -117,6 +123,8 @@ class SmtpPostman:
         )
         try:
             await client.connect()
+            if client.is_ehlo_or_helo_needed:
+                await _greet(client)
         except (aiosmtplib.SMTPException, OSError, ValueError) as why:
             raise MailUnavailable(
                 f"The mail server {server.host}:{server.port} cannot be used: {_first_line(why)}.",
@@ -128,13 +136,12 @@ class SmtpPostman:
         self, client: aiosmtplib.SMTP, queued: Queued, marks: "_Marks", now: Callable[[], datetime]
     ) -> bool:
         """Send one letter; tell whether the connection can be used for another."""
-        message = compose(queued, self.sender)
-        if self._dkim is not None:
-            message = self._dkim.sign(message, int(now().timestamp()))
+        message = self.written(queued, now())
         handed = False
         try:
-            await client.mail(self.sender.return_path(queued.id))
-            await client.rcpt(queued.letter.to)
+            # The addresses were checked when they came in (`core.address`): they are taken as they are.
+            await _told(client, f"MAIL FROM:<{self.sender.return_path(queued.id)}>", refuses_us=True)
+            await _told(client, f"RCPT TO:<{queued.letter.to}>")
             if not await marks.of(Mark(queued.id, "handed")):
                 await client.rset()  # another worker has it
                 return True
@@ -158,7 +165,7 @@ class SmtpPostman:
         marks: "_Marks",
     ) -> bool:
         said = f"{why.code} {' '.join(str(why.message).split())}"[:300]
-        refuses_us = isinstance(why, aiosmtplib.SMTPSenderRefused) and why.code >= 500
+        refuses_us = isinstance(why, _SenderRefused) and why.code >= 500
         if why.code in _NOT_LET_IN or refuses_us:
             raise MailUnavailable(
                 f"The mail server {self.server.host} does not take mail from {self.sender.address}: {said}.",
@@ -174,6 +181,25 @@ class SmtpPostman:
         return True
 
 
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        await client.helo()
+
+
+class _SenderRefused(aiosmtplib.SMTPResponseException):
+    """The server does not take mail that is from us."""
+
+
+async def _told(client: aiosmtplib.SMTP, command: str, *, refuses_us: bool = False) -> None:
+    """Give a command. Raises SMTPResponseException where the answer is no."""
+    answer = await client.execute_command(command.encode())
+    if answer.code not in (250, 251):
+        kind = _SenderRefused if refuses_us else aiosmtplib.SMTPResponseException
+        raise kind(answer.code, answer.message)
+
+
 async def _hang_up(client: aiosmtplib.SMTP) -> None:
     try:
         await client.quit()
@@ -186,44 +212,62 @@ def _first_line(why: BaseException) -> str:
 
 
 class _Marks:
-    """Commits marks in groups: while one group is written, the next gathers, so lines share a commit."""
+    """Commits marks in groups: what the lines have to say in one turn of the loop is one commit.
+
+    It is done within the loop, which has nothing better to do: a thread for it would cost more than it takes.
+    """
 
     def __init__(self, mark: Callable[[Sequence[Mark]], set[str]]) -> None:
         self._mark = mark
         self._gathered: list[tuple[Mark, asyncio.Future[bool]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._called: asyncio.Handle | None = None
 
-    def soon(self, mark: Mark) -> asyncio.Future[bool]:
-        """Have *mark* committed with the next group."""
-        done = asyncio.get_running_loop().create_future()
-        self._gathered.append((mark, done))
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
-        return done
+    def soon(self, mark: Mark) -> None:
+        """Have *mark* committed with the next group, or in `_SOON` by itself."""
+        self._gather(mark)
+        if self._called is None:
+            self._called = asyncio.get_running_loop().call_later(_SOON, self._write)
 
     async def of(self, mark: Mark) -> bool:
         """Commit *mark*; tell whether it took."""
-        return await self.soon(mark)
+        done = self._gather(mark)
+        if self._called is None or isinstance(self._called, asyncio.TimerHandle):
+            if self._called is not None:
+                self._called.cancel()
+            self._called = asyncio.get_running_loop().call_soon(self._write)
+        return await done
 
-    async def settle(self) -> None:
-        """Wait until all marks are committed. Raises what went wrong with it."""
-        if self._writing is not None:
-            await self._writing
+    def settle(self) -> None:
+        """Commit what is left. Raises what went wrong with it."""
+        if self._called is not None:
+            self._called.cancel()
+        group = self._gathered
+        self._write()
+        for _, done in group:
+            done.result()
 
-    async def _write(self) -> None:
-        while self._gathered:
-            group, self._gathered = self._gathered, []
-            try:
-                took = await asyncio.to_thread(self._mark, [mark for mark, _ in group])
-            except BaseException as why:
-                for _, done in group:
-                    if not done.done():
-                        done.set_exception(why)
-                        done.exception()  # taken note of, also where nobody waits
-                raise
+    def _gather(self, mark: Mark) -> "asyncio.Future[bool]":
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._gathered.append((mark, done))
+        return done
+
+    def _write(self) -> None:
+        self._called = None
+        group, self._gathered = self._gathered, []
+        if not group:
+            return
+        try:
+            took = self._mark([mark for mark, _ in group])
+        except Exception as why:  # noqa: BLE001  (whoever waits for it raises it; else it is tried again)
             for mark, done in group:
-                if not done.done():
-                    done.set_result(mark.id in took)
+                done.set_exception(why)
+                done.exception()  # taken note of, also where nobody waits
+                if mark.state != "handed":
+                    log.warning("mail.mark_failed", letter=mark.id, error=str(why))
+            return
+        for mark, done in group:
+            if not done.done():
+                done.set_result(mark.id in took)
 
 
 class _Pace:

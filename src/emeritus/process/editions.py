@@ -45,21 +45,19 @@ def spread(work: Work, site_url: str) -> bool:
             page=f"{site_url}/column/{model.id}",
             leave=f"{leave_at}{made.leave}",
         )
-        for reader in readers:
-            token = link_token(work.subscribers, reader.id, "leave")
-            key = f"subscriber:{reader.id}:edition:{essay.id}"
-            work.post.send(
-                Letter(
-                    key,
-                    reader.address,
-                    made.subject,
-                    made.text,
-                    made.html,
-                    "edition",
-                    headers,
-                    {made.leave: token},
-                )
+        work.post.send_all(
+            Letter(
+                f"subscriber:{reader.id}:edition:{essay.id}",
+                reader.address,
+                made.subject,
+                made.text,
+                made.html,
+                "edition",
+                headers,
+                {made.leave: link_token(work.subscribers, reader.id, "leave")},
             )
+            for reader in readers
+        )
     done = len(readers) < AT_ONCE
     work.subscribers.spread(published.seq, "" if done else readers[-1].id)
     return True

@@ -1,6 +1,6 @@
 """An outbox in memory: a public fake that passes the contract tests of the real one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
@@ -39,6 +39,10 @@ class MemoryPost:
         now = self._now()
         queued = Queued(new_id("letter", now), letter, 0, 0, now)
         self._letters[queued.id] = _Kept(letter.key, letter.kind, queued, "waiting", now, letter=letter)
+
+    def send_all(self, letters: Iterable[Letter]) -> None:
+        for letter in letters:
+            self.send(letter)
 
     def take(self, claim: str, now: datetime, most: int) -> list[Queued]:
         open_ = [e for e in self._letters.values() if e.state in ("waiting", "handed") and e.due_at <= now]

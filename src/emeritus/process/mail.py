@@ -44,7 +44,7 @@ def stride(parts: Parts, _subject: str) -> bool:
     def mark(marks: Sequence[Mark]) -> set[str]:
         at = parts.clock.now()
         marks = [bounded(each, known[each.id], at) for each in marks]
-        with parts.work() as work:
+        with (parts.unsynced or parts.work)() as work:
             took = work.post.mark(claim, marks, at)
             for each in marks:
                 if each.state == "failed" and is_hard(each.said):

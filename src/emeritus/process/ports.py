@@ -1,6 +1,6 @@
 """What the process needs of the outside: a unit of work, the archive's blobs, voices, mail, a clock."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -125,6 +125,10 @@ class Post(Protocol):
         """Have *letter* mailed; nothing happens when its key was used before. Raises InvalidInput."""
         ...
 
+    def send_all(self, letters: Iterable[Letter]) -> None:
+        """Have all *letters* mailed, as `send` does with one."""
+        ...
+
     def take(self, claim: str, now: datetime, most: int) -> list[Queued]:
         """Claim letters that are due, those that wait longest first; whoever claims last has them.
 
@@ -135,7 +139,8 @@ class Post(Protocol):
     def mark(self, claim: str, marks: Sequence[Mark], now: datetime) -> set[str]:
         """Note what became of letters that *claim* still has; return their ids.
 
-        Of a letter that is ``sent``, ``failed`` or ``bounced``, address and words are forgotten here.
+        Of a letter that is ``sent``, ``failed`` or ``bounced``, the address is forgotten here, and what it said
+        at the next `take` when no other letter says it.
         """
         ...
 
@@ -372,6 +377,7 @@ class Parts:
     keeping: Keeping = Keeping()
     fetch: Fetch = field(factory=NothingOutside)
     postman: Postman | None = None
+    unsynced: Callable[[], AbstractContextManager[Work]] | None = None
     site_url: str = ""
     grant_after: timedelta = timedelta(hours=48)
     login_lasts: timedelta | None = None

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from emeritus.core.errors import IntegrityError, InvalidInput, Unavailable
 
 _READ = "emeritus_read"
+_UNSYNCED = "emeritus_unsynced"
 
 
 class DatabaseUnavailable(Unavailable):
@@ -75,24 +76,33 @@ def _do_not_wait_postgres(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
+    # What is not synced is safe from a kill, not from a power cut; the next commit that is brings it along.
+    wanted = "NORMAL" if connection.get_execution_options().get(_UNSYNCED, False) else "FULL"
+    if connection.info.get(_UNSYNCED, "FULL") != wanted:
+        connection.exec_driver_sql(f"PRAGMA synchronous={wanted}")
+        connection.info[_UNSYNCED] = wanted
     # A writer takes the lock at once: one that began by reading could not upgrade, and would fail late.
     reading = connection.get_execution_options().get(_READ, False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
 @contextmanager
-def transaction(engine: sa.Engine, *, reading: bool = False) -> Iterator[sa.Connection]:
+def transaction(engine: sa.Engine, *, reading: bool = False, synced: bool = True) -> Iterator[sa.Connection]:
     """Yield a connection inside one transaction: committed at the end, rolled back on an exception.
+
+    One that is not *synced* does not wait for the disk: no kill undoes it, but a power cut may.
 
     Raises:
         DatabaseUnavailable: the database does not answer, is locked for too long, or its disk is full.
         IntegrityError: its file is damaged.
     """
-    options: dict[str, Any] = {_READ: reading}
+    options: dict[str, Any] = {_READ: reading, _UNSYNCED: not synced}
     if reading and engine.dialect.name == "postgresql":
         options["isolation_level"] = "REPEATABLE READ"  # one view for the whole of it, as in SQLite
     try:
         with engine.connect().execution_options(**options) as connection, connection.begin():
+            if not synced and engine.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
             yield connection
     except sa.exc.OperationalError as why:
         raise DatabaseUnavailable(

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from attrs import evolve
+from sqlalchemy.dialects import postgresql, sqlite
 
 from emeritus.core.address import mail_address
 from emeritus.core.clock import Clock
@@ -27,38 +29,37 @@ class SqlPost:
         self._clock = clock
 
     def send(self, letter: Letter) -> None:
-        to = mail_address(letter.to)
-        table = tables.letter
-        if self._connection.execute(sa.select(table.c.id).where(table.c.key == letter.key)).first():
-            return
-        now = self._clock.now()
-        name = new_id("letter", now)
-        own = msgspec.json.encode({"to": to, "fields": dict(letter.fields)})
-        self._connection.execute(
-            table.insert(),
-            {
-                "id": name,
-                "key": letter.key,
-                "kind": letter.kind,
-                "state": "waiting",
-                "words": self._keep_words(letter),
-                "sealed": self._sealer.seal(own, name),
-                "made_at": now,
-                "due_at": now,
-            },
-        )
+        self.send_all([letter])
 
-    def _keep_words(self, letter: Letter) -> str:
-        """Keep what many letters may share once; return its name."""
-        words = msgspec.json.encode([letter.subject, letter.text, letter.html, dict(letter.headers)])
-        digest = self._sealer.name(words.decode())
-        table = tables.letter_words
-        if not self._connection.execute(sa.select(table.c.digest).where(table.c.digest == digest)).first():
-            sealed = self._sealer.seal(words, digest)
-            self._connection.execute(table.insert(), {"digest": digest, "sealed": sealed})
-        return digest
+    def send_all(self, letters: Iterable[Letter]) -> None:
+        now = self._clock.now()
+        rows, words = [], _Shared(self._sealer)
+        for letter in letters:
+            name = new_id("letter", now)
+            own = msgspec.json.encode({"to": mail_address(letter.to), "fields": dict(letter.fields)})
+            rows.append(
+                {
+                    "id": name,
+                    "key": letter.key,
+                    "kind": letter.kind,
+                    "state": "waiting",
+                    "words": words.digest(letter),
+                    "sealed": self._sealer.seal(own, name),
+                    "made_at": now,
+                    "due_at": now,
+                }
+            )
+        if rows:
+            self._insert_new(tables.letter_words, "digest", words.rows)
+            self._insert_new(tables.letter, "key", rows)
+
+    def _insert_new(self, table: sa.Table, unique: str, rows: list[dict[str, Any]]) -> None:
+        """Insert the rows whose *unique* column is not there yet."""
+        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        self._connection.execute(insert(table).on_conflict_do_nothing(index_elements=[unique]), rows)
 
     def take(self, claim: str, now: datetime, most: int) -> list[Queued]:
+        self._forget_words()
         table = tables.letter
         query = (
             sa.select(table)
@@ -100,47 +101,28 @@ class SqlPost:
         return Queued(row["id"], letter, row["attempts"], row["uncertain"] + lost, row["made_at"])
 
     def mark(self, claim: str, marks: Sequence[Mark], now: datetime) -> set[str]:
-        table = tables.letter
-        states = {each.id: each for each in marks}
-        query = (
-            sa.select(table.c.id, table.c.words)
-            .where(table.c.id.in_(states), table.c.claim == claim, table.c.state.in_(("waiting", "handed")))
-            .with_for_update()
-        )
-        held = {row.id: row.words for row in self._connection.execute(query)}
-        waiting = [states[name] for name in held if states[name].state == "waiting"]
-        handed = [name for name in held if states[name].state == "handed"]
-        ended = [states[name] for name in held if states[name].state in ("sent", "failed", "bounced")]
-        if handed:
-            self._connection.execute(
-                table.update().where(table.c.id.in_(handed)).values(state="handed", due_at=now + HANDED_FOR)
+        alike: dict[Mark, list[str]] = {}
+        for each in marks:
+            alike.setdefault(evolve(each, id=""), []).append(each.id)
+        held: set[str] = set()
+        for mark, names in alike.items():
+            table = tables.letter
+            change = (
+                table.update()
+                .where(
+                    table.c.id.in_(names), table.c.claim == claim, table.c.state.in_(("waiting", "handed"))
+                )
+                .values(_changes(mark, now))
+                .returning(table.c.id)
             )
-        if waiting:
-            change = table.update().where(table.c.id == sa.bindparam("which"))
-            change = change.values(
-                state="waiting",
-                due_at=sa.bindparam("again"),
-                said=sa.bindparam("why"),
-                attempts=table.c.attempts + 1,
-            )
-            again = [
-                {"which": each.id, "again": each.again_at or now, "why": each.said[:500]} for each in waiting
-            ]
-            self._connection.execute(change, again)
-        if ended:
-            change = table.update().where(table.c.id == sa.bindparam("which"))
-            change = change.values(
-                state=sa.bindparam("ends"), said=sa.bindparam("why"), due_at=now, sealed=None, words=None
-            )
-            ends = [{"which": each.id, "ends": each.state, "why": each.said[:500]} for each in ended]
-            self._connection.execute(change, ends)
-            self._forget_words({held[each.id] for each in ended})
-        return set(held)
+            held.update(self._connection.execute(change).scalars())
+        return held
 
-    def _forget_words(self, digests: set[str]) -> None:
+    def _forget_words(self) -> None:
+        """Delete what no letter says any more."""
         words, table = tables.letter_words, tables.letter
         used = sa.exists().where(table.c.words == words.c.digest)
-        self._connection.execute(words.delete().where(words.c.digest.in_(digests - {None}), ~used))
+        self._connection.execute(words.delete().where(~used))
 
     def due(self, now: datetime) -> bool:
         table = tables.letter
@@ -149,13 +131,9 @@ class SqlPost:
 
     def bounced(self, id: str, said: str) -> str | None:  # noqa: A002
         table = tables.letter
-        row = self._connection.execute(sa.select(table.c.key, table.c.words).where(table.c.id == id)).first()
-        if row is None:
-            return None
         ends = {"state": "bounced", "said": said[:500], "sealed": None, "words": None}
-        self._connection.execute(table.update().where(table.c.id == id).values(ends))
-        self._forget_words({row.words})
-        return str(row.key)
+        change = table.update().where(table.c.id == id).values(ends).returning(table.c.key)
+        return self._connection.execute(change).scalar()
 
     def tally(self) -> list[Tally]:
         table = tables.letter
@@ -184,9 +162,36 @@ class SqlPost:
         which = [table.c.state == "waiting"]
         which += [table.c.kind == kind] if kind else []
         which += [table.c.key.startswith(key_prefix, autoescape=True)] if key_prefix else []
-        rows = self._connection.execute(sa.select(table.c.id, table.c.words).where(*which)).all()
-        if rows:
-            ends = {"state": "failed", "said": "given up by hand", "sealed": None, "words": None}
-            self._connection.execute(table.update().where(*which).values(ends))
-            self._forget_words({row.words for row in rows})
-        return len(rows)
+        ends = {"state": "failed", "said": "given up by hand", "sealed": None, "words": None}
+        dropped = self._connection.execute(table.update().where(*which).values(ends)).rowcount
+        self._forget_words()
+        return dropped
+
+
+def _changes(mark: Mark, now: datetime) -> dict[str, Any]:
+    table = tables.letter
+    match mark.state:
+        case "handed":
+            return {"state": "handed", "due_at": now + HANDED_FOR}
+        case "waiting":
+            again = {"due_at": mark.again_at or now, "attempts": table.c.attempts + 1}
+            return {"state": "waiting", "said": mark.said[:500], **again}
+    return {"state": mark.state, "said": mark.said[:500], "due_at": now, "sealed": None, "words": None}
+
+
+class _Shared:
+    """The words of letters that are sent together, each kept once however many letters say them."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._known: dict[tuple[Any, ...], str] = {}
+        self.rows: list[dict[str, Any]] = []
+
+    def digest(self, letter: Letter) -> str:
+        said = (letter.subject, letter.text, letter.html, *letter.headers.items())
+        if said not in self._known:
+            words = msgspec.json.encode([letter.subject, letter.text, letter.html, dict(letter.headers)])
+            digest = self._sealer.name(words.decode())
+            self._known[said] = digest
+            self.rows.append({"digest": digest, "sealed": self._sealer.seal(words, digest)})
+        return self._known[said]

@@ -3,6 +3,7 @@
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 
 from attrs import field, frozen
@@ -51,7 +52,7 @@ class Sealer:
     def seal(self, data: bytes, place: str) -> bytes:
         """Seal *data* for *place*: moved to another one, it does not open."""
         nonce = os.urandom(_NONCE)
-        return _VERSION + nonce + AESGCM(self._derived(b"seal")).encrypt(nonce, data, place.encode())
+        return _VERSION + nonce + _cipher(self.key).encrypt(nonce, data, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
         """Return what was sealed for *place*. Raises IntegrityError."""
@@ -59,7 +60,7 @@ class Sealer:
         try:
             if sealed[:1] != _VERSION:
                 raise InvalidTag
-            return AESGCM(self._derived(b"seal")).decrypt(nonce, rest, place.encode())
+            return _cipher(self.key).decrypt(nonce, rest, place.encode())
         except (InvalidTag, ValueError):
             raise IntegrityError(
                 "Something that was sealed does not open: it was changed, or sealed with another key.",
@@ -68,7 +69,14 @@ class Sealer:
 
     def name(self, text: str) -> str:
         """Return a name for *text* by which it is found again, and which tells nothing without the key."""
-        return hmac.digest(self._derived(b"name"), text.encode(), "sha256").hex()
+        return hmac.digest(_derived(self.key, b"name"), text.encode(), "sha256").hex()
 
-    def _derived(self, use: bytes) -> bytes:
-        return hmac.digest(self.key, b"emeritus mail " + use, "sha256")
+
+@lru_cache(maxsize=4)
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(_derived(key, b"seal"))
+
+
+@lru_cache(maxsize=8)
+def _derived(key: bytes, use: bytes) -> bytes:
+    return hmac.digest(key, b"emeritus mail " + use, "sha256")

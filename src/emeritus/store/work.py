@@ -85,6 +85,14 @@ class SqlWorks:
             yield self._on(connection)
 
     @contextmanager
+    def unsynced(self) -> Iterator[SqlWork]:
+        """Yield a unit of work that does not wait for the disk: no kill undoes it, but a power cut may."""
+        with transaction(self.database, synced=False) as connection:
+            work = self._on(connection)
+            yield work
+            work.log.seal()
+
+    @contextmanager
     def read(self) -> Iterator[SqlWork]:
         """Yield a unit of work that only reads: one consistent view, no lock."""
         with transaction(self.database, reading=True) as connection:
