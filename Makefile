@@ -159,6 +159,7 @@ $(GATEWAY_BENCH)/stamp: benchmarks/gateway/requirements.txt
 .PHONY: bench-gateway-lock
 bench-gateway-lock: $(STAMPS)/dev ## write the hashes of the peer's files anew
 	@$(subst make lock,make bench-gateway-lock,$(LOCK)) --output-file benchmarks/gateway/requirements.txt benchmarks/gateway/requirements.in
+
 .PHONY: bench-mail
 bench-mail: $(STAMPS)/dev ## an edition to 5,000 readers, beside a bare SMTP loop
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.publication.mail $(ARGS)
