@@ -20,6 +20,8 @@ PUBLIC = [
     "/record",
     "/record/30",
     "/access",
+    "/access/decisions",
+    "/access/claim",
     "/access/apply",
     "/nothing-here",
 ]
@@ -27,6 +29,7 @@ DESK = [
     "/desk",
     "/desk/models/smollm2-135m-instruct/wishes",
     "/desk/models/smollm2-135m-instruct/decisions",
+    "/desk/models/smollm2-135m-instruct/access",
     "/desk/applications",
     "/desk/budgets",
     "/desk/aliases",
