@@ -1,6 +1,6 @@
 """The page of a model: everything about one, with the entry that shows each claim."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from attrs import frozen
@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from emeritus import ledger, registry
 from emeritus.access.downloads import DownloadPolicy, download_policy
+from emeritus.access.gate import Called
 from emeritus.access.policy import Policy, policy
 from emeritus.core.people import Actor
 from emeritus.ledger import Followed
@@ -17,6 +18,7 @@ from emeritus.process.plan import plan
 from emeritus.process.ports import Work
 from emeritus.record import Entry, Log
 from emeritus.registry import Ground, Model, Proposal, all_models, get_model, proposal
+from emeritus.registry.alias import all_aliases
 from emeritus.registry.migration import Changes, changes
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.site.column import Column, column_of
@@ -51,6 +53,7 @@ class ModelPage:
     people: Mapping[str, Actor]
     statements: Mapping[str, str]
     promises: tuple[Followed, ...]
+    aliases: tuple[Called, ...]
 
     @property
     def wanting(self) -> tuple[Followed, ...]:
@@ -99,7 +102,16 @@ def model_page(work: Work, model_id: str, now: datetime) -> ModelPage:
         promises=tuple(
             each for each in ledger.follow(log, model_id, now) if each.standing.taken_back is None
         ),
+        aliases=tuple(_called(log, model_id, now)),
     )
+
+
+def _called(log: Log, model_id: str, now: datetime) -> Iterator[Called]:
+    """Yield the aliases that stand for the model now."""
+    for alias in all_aliases(log):
+        holds = alias.standing(now)
+        if holds is not None and holds.model == model_id:
+            yield Called(alias.name, holds, alias.announced(now))
 
 
 def statements(log: Log, model_id: str, names: Mapping[str, str]) -> Mapping[str, str]:
