@@ -15,7 +15,9 @@ from emeritus.archive.codec import (
     Encoding,
     Scheme,
     Undecodable,
+    candidates,
     choose,
+    columns,
     decode,
     decode_into,
     encode,
@@ -28,6 +30,7 @@ from emeritus.archive.codec.fields import NO_HINT
 from emeritus.archive.codec.loops import loops
 from emeritus.archive.codec.model import TOKENS, frequencies, steps_of
 from emeritus.archive.containers.layout import Span
+from emeritus.archive.shipped import text
 
 NUMBERS = [Scheme(Encoding.NUMBERS, (1,) * width, row) for width in (1, 2, 4, 8) for row in (0, 24)]
 ALONE = [
@@ -44,6 +47,8 @@ ALONE = [
     Scheme(Encoding.FIELDS, (3,), hints=(NO_HINT,)),
 ]
 DIFFERENCES = [Scheme(Encoding.DIFFERENCE, each.fields, each.row, alone=each) for each in NUMBERS]
+SCRIPT: dict = {"__name__": "restore"}
+exec(compile(text("restore.py"), "restore.py", "exec"), SCRIPT)
 FLOATS = [0x7FC00001, 0xFFC12345, 0x7F800001, 0x80000000, 0x7F800000, 0xFF800000, 1, 0x80000001, 0x3F800000]
 
 
@@ -173,6 +178,7 @@ def _sound():
         quants.nbytes,
         None,
     )
+    yield (Encoding.COLUMNS, columns.encode(quants.tobytes(), 8, 5)), quants.nbytes, None
     yield (
         encode(Scheme(Encoding.DIFFERENCE, (1,) * 4, 24), tuned.tobytes(), base.tobytes()),
         base.nbytes,
@@ -204,7 +210,7 @@ def test_altered_payloads_never_crash(which, data):
 def test_a_stream_that_does_not_end_as_it_began_is_undecodable(which):
     """Lanes end in the state that they began in: a flipped bit of the stream is nearly always noticed."""
     (used, payload), length, base = SOUND[which]
-    assert used in {Encoding.NUMBERS, Encoding.FIELDS, Encoding.DIFFERENCE}
+    assert used in {Encoding.NUMBERS, Encoding.FIELDS, Encoding.COLUMNS, Encoding.DIFFERENCE}
     noticed = 0
     for at in range(len(payload) // 2, len(payload), 97):
         altered = bytearray(payload)
@@ -223,10 +229,62 @@ def test_a_zstd_frame_that_claims_terabytes_is_refused_before_it_is_unpacked():
 
 
 def test_a_difference_without_its_base_is_undecodable():
-    (used, payload), length, _ = SOUND[2]
+    (used, payload), length, _ = SOUND[-1]
     assert used is Encoding.DIFFERENCE
     with pytest.raises(Undecodable, match="base"):
         decode(used, payload, length)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([8, 5, 4]), st.integers(1, 3), st.booleans())
+def test_blocks_beside_their_columns_are_given_back(seed, bits, row, strange):
+    """Whatever the scales and the quants: with numba, without it, and by the script that every archive carries."""
+    chance = np.random.default_rng(seed)
+    count = 8 * row + int(chance.integers(0, 40))
+    stride = columns.KINDS[bits].stride
+    blocks = np.frombuffer(chance.bytes(count * stride), np.uint8).reshape(-1, stride).copy()
+    if not strange:
+        scale = chance.lognormal(-7, 0.4, count) * chance.choice([-1, 1] if bits < 8 else [1], count)
+        blocks[:, :2] = scale.astype("<f2").view(np.uint8).reshape(-1, 2)
+        if bits == 8:
+            column = chance.normal(0, 20, 32 * row)[np.arange(32 * count) % (32 * row)].reshape(count, 32)
+            blocks[:, 2:] = (
+                np.clip(column + chance.normal(0, 9, column.shape), -128, 127).astype(np.int8).view(np.uint8)
+            )
+            blocks[np.arange(count), 2 + chance.integers(0, 32, count)] = chance.choice([127, 129], count)
+    raw = blocks.tobytes() + chance.bytes(int(chance.integers(0, stride)))
+    with plain_loops():
+        payload = columns.encode(raw, bits, row)
+        assert decode(Encoding.COLUMNS, payload, len(raw)) == raw
+    assert columns.encode(raw, bits, row) == payload
+    assert decode(Encoding.COLUMNS, payload, len(raw)) == raw
+    assert SCRIPT["decode"](int(Encoding.COLUMNS), payload, len(raw), None) == raw
+
+
+def test_columns_are_told_only_where_that_is_smaller():
+    """A frame of a few rows, or of mere chance, is written as fields."""
+    chance = np.random.default_rng(6)
+    mean = chance.normal(0, 30, 64)
+    quants = np.clip(mean + chance.normal(0, 4, (900, 64)), -127, 127).astype(np.int8).reshape(-1, 32)
+    blocks = np.concatenate([np.tile(np.array([0, 30], np.uint8), (1800, 1)), quants.view(np.uint8)], 1)
+    scheme = Scheme(Encoding.COLUMNS, (1, 1, 32), 2, (1, NO_HINT, 1))
+    used, payload = encode(scheme, blocks.tobytes())
+    assert used is Encoding.COLUMNS
+    assert len(payload) < 0.75 * len(
+        encode(Scheme(Encoding.FIELDS, (1, 1, 32), 0, (1, NO_HINT, 1)), blocks.tobytes())[1]
+    )
+    assert encode(scheme, blocks[:12].tobytes())[0] is not Encoding.COLUMNS
+    noise = chance.bytes(34 * 1800)
+    used, payload = encode(scheme, noise)
+    assert used is not Encoding.COLUMNS
+    assert len(payload) <= len(noise)
+
+
+def test_a_quantised_matrix_is_cut_between_its_rows():
+    span = Span("tensor", 0, 262144 * 680, "embd", "Q8_0", (640, 262144), (1, 1, 32))
+    assert frame_length(span) % 680 == 0
+    assert candidates(span)[-1].encoding is Encoding.COLUMNS
+    assert candidates(span, "fast")[-1].encoding is Encoding.FIELDS
 
 
 def _span(raw, dtype="F32", shape=(), fields=(1,) * 4):

@@ -248,16 +248,16 @@ def test_it_is_shipped_once_and_renewed_by_a_newer_release_only():
     blobs.held["RESTORE.md"] = b""
     ship(blobs)
     assert blobs.held == first
-    newer = text("restore.py").replace(b"script version 1", b"script version 2")
+    newer = text("restore.py").replace(b"script version 2", b"script version 3")
     blobs.held["restore.py"] = newer
     ship(blobs)
     assert blobs.held["restore.py"] == newer
 
 
 def test_it_stays_short_enough_to_be_read():
-    """About two hundred lines, half of them the decoder, so that a stranger reads all of it before running it."""
+    """Less than 250 lines, most of them the decoder, so that a stranger reads all of it before running it."""
     code = [line for line in text("restore.py").decode().splitlines() if line.strip()]
-    assert len(code) <= 210
+    assert len(code) <= 240
 
 
 @st.composite
@@ -293,6 +293,7 @@ def frames(draw):
                 Scheme(Encoding.ROTATED_PLANES, (1,) * max(2, width)),
                 Scheme(Encoding.FIELDS, (1, 1, 32), hints=(1, NO_HINT, 1)),
                 Scheme(Encoding.FIELDS, (16, 3, 1), hints=(2, 2, NO_HINT)),
+                Scheme(Encoding.COLUMNS, (1, 1, 4, 16), 2, hints=(1, NO_HINT, 1, 1)),
                 Scheme(Encoding.ZSTD),
             ]
         )

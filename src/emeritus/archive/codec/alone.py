@@ -25,14 +25,14 @@ _LEVELS = 4
 def plan(words: Array, row: int, hints: Array | None = None) -> Plan:
     """Decide how to write *words*; *hints* tell the decoder something of each block of *row*."""
     if hints is not None:
-        return _plan(words, row, hints, np.zeros(256, np.uint8), told=False)
+        return _plan(words, row, hints, np.zeros(256, np.uint8), told=False, ordered=row == 1)
     block = block_of(row, words.size)
     blocks, zeros = _classes(words, block)
-    return _plan(words, block, blocks, zeros, told=True)
+    return _plan(words, block, blocks, zeros, told=True, ordered=True)
 
 
-def _plan(words: Array, block: int, blocks: Array, zeros: Array, *, told: bool) -> Plan:
-    """Write *words* whose blocks are of the classes *blocks*, of *zeros* bits each."""
+def _plan(words: Array, block: int, blocks: Array, zeros: Array, *, told: bool, ordered: bool) -> Plan:
+    """Write *words* whose blocks are of the classes *blocks*, of *zeros* bits each, as far as they are *told*."""
     width = words.dtype.itemsize
     fine = FINE[width]
     codes, values, counts = loops().tops(words, blocks, block, zeros, fine)
@@ -48,7 +48,7 @@ def _plan(words: Array, block: int, blocks: Array, zeros: Array, *, told: bool) 
         bits, tokens = _partition(counts[members].sum(0), max(0, 8 * width - fine - int(zero)))
         firsts = np.flatnonzero(np.diff(tokens, prepend=-1))
         tallies = np.add.reduceat(counts[members], firsts, axis=1)
-        mine, sums = gather(tallies, ordered=told)
+        mine, sums = gather(tallies, ordered=ordered)
         whole = sums.sum(0, keepdims=True)
         told_bits = float(bits_of(np.bincount(mine, often[members]))) if told else 0.0
         if bits_of(sums).sum() + told_bits >= bits_of(whole).sum():

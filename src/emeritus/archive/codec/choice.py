@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from emeritus.archive.codec import alone, difference, numbers
+from emeritus.archive.codec import alone, columns, difference, numbers
 from emeritus.archive.codec.arrays import WORDS
 from emeritus.archive.codec.fields import NO_HINT
-from emeritus.archive.codec.frames import FRAME, REPEATING, SHORT, encode
+from emeritus.archive.codec.frames import FRAME, MAX_FRAME, REPEATING, SHORT, encode
+from emeritus.archive.codec.plain import QUANTS
 from emeritus.archive.codec.schemes import RAW, ZSTD, Encoding, Profile, Scheme
 from emeritus.archive.containers.layout import Span
 from emeritus.archive.ports import Bytes
@@ -22,14 +23,15 @@ _LONGEST_ROW = 64 << 10
 
 def unit(span: Span) -> int:
     """Return what frames and samples should be whole multiples of, in bytes: rows, or blocks."""
-    row = _row(span) * span.stride
+    row = (_blocks_in_row(span) or _row(span)) * span.stride
     return row if 0 < row <= _LONGEST_ROW else max(1, span.stride)
 
 
 def frame_length(span: Span) -> int:
     """Return the length of the frames of an object that holds *span*."""
     size = unit(span)
-    return FRAME // size * size if size <= FRAME else FRAME
+    longest = MAX_FRAME if _blocks_in_row(span) else FRAME  # what is told of columns is told once a frame
+    return longest // size * size if size <= longest else longest
 
 
 def candidates(span: Span, profile: Profile = "dense") -> tuple[Scheme, ...]:
@@ -39,14 +41,16 @@ def candidates(span: Span, profile: Profile = "dense") -> tuple[Scheme, ...]:
     if span.kind == "bytes":  # may be a tensor file of another format, whose elements are aligned
         return RAW, ZSTD, Scheme(Encoding.NUMBERS, (1,) * 2), Scheme(Encoding.NUMBERS, (1,) * 4)
     if span.kind != "tensor":
-        return RAW, evolve(ZSTD, level=3)
+        return RAW, evolve(ZSTD, level=19 if profile == "dense" else 3)  # short, and mostly words
     schemes = [RAW, ZSTD]
     if set(span.fields) == {1} and span.stride in WORDS:
         schemes.append(Scheme(Encoding.NUMBERS, span.fields, _row(span)))
         if not span.is_float and span.stride > 1:
             schemes.append(Scheme(Encoding.PLANES, span.fields))
     elif span.stride > 1:
-        schemes.append(Scheme(Encoding.FIELDS, span.fields, hints=_hints(span.fields)))
+        row = _blocks_in_row(span) if profile == "dense" else 0
+        encoding = Encoding.COLUMNS if row else Encoding.FIELDS
+        schemes.append(Scheme(encoding, span.fields, row, _hints(span.fields)))
     return tuple(schemes)
 
 
@@ -83,7 +87,7 @@ def _alone(span: Span, samples: Sequence[Bytes], profile: Profile, *, is_compare
     """Return the scheme for *span* alone; without *is_compared* its share need not be known well."""
     raw = b"".join(samples)
     found = candidates(span, profile)
-    has_blocks = found[-1].encoding is Encoding.FIELDS
+    has_blocks = found[-1].encoding in {Encoding.FIELDS, Encoding.COLUMNS}
     if not is_compared and len(raw) >= SHORT and span.kind == "tensor" and (span.is_float or has_blocks):
         packed = [len(encode(ZSTD, sample)[1]) / len(sample) for sample in samples]
         if min(packed) > _REPEATED and (has_blocks or max(packed) < _NOISE):
@@ -132,6 +136,14 @@ def estimate(scheme: Scheme, raw: Bytes, base: Bytes | None = None) -> float:
 
 def _row(span: Span) -> int:
     return span.shape[-1] if span.kind == "tensor" and span.shape else 0
+
+
+def _blocks_in_row(span: Span) -> int:
+    """Return how many blocks of quants make a row, where their columns are worth a look; else 0."""
+    if span.kind != "tensor" or span.fields not in columns.BITS or len(span.shape) < 2:
+        return 0
+    row = span.shape[0] // QUANTS  # such types are GGUF's, which counts the fastest dimension first
+    return row if row <= columns.MAX_ROW and span.shape[0] % QUANTS == 0 else 0
 
 
 def _hints(fields: tuple[int, ...]) -> tuple[int, ...]:

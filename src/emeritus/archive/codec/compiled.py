@@ -8,7 +8,7 @@ import numpy as np
 from emeritus.archive.codec import kernels, plain, spelling
 from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Tables, steps_of
-from emeritus.archive.codec.plain import LOW, PAD
+from emeritus.archive.codec.plain import LOW, PAD, QUANTS
 from emeritus.archive.codec.schemes import Undecodable
 from emeritus.archive.codec.scratch import scratch
 
@@ -44,11 +44,7 @@ def decode(
     size, top = np.uint64(block), np.uint64(8 * out.itemsize - 1)
     first = _direct(tables)
     if base is None:
-        entries = tables.offsets[blocks]
-        if hints is not None:
-            known = hints[: blocks.size].astype(np.uint64) >> tables.shifts[blocks]
-            entries = entries + (known & tables.masks[blocks]).astype(np.int64)
-        contexts = tables.contexts[entries]
+        contexts = _contexts(tables, blocks, hints)
         if block < kernels.CHUNK and tables.kinds.size == 1 and tables.kinds[0] == CODED:
             at, bit = kernels.decode_row(
                 slots, tables.bits, tables.starts, first, np.repeat(contexts, block), tables.zeros[0],
@@ -73,6 +69,18 @@ def decode(
 def _direct(tables: Tables) -> np.uint64:
     """Return below which token each names one number, and that is the token itself."""
     return np.uint64(kernels.first(tables.bits, tables.starts))
+
+
+def _contexts(tables: Tables, blocks: Array, hints: Array | None) -> Array:
+    """Return the context of each block."""
+    if hints is None:
+        return tables.contexts[tables.offsets[blocks]]
+    if tables.kinds.size == 1:  # there may be as many blocks as numbers
+        every = np.arange(256, dtype=np.uint64)
+        looked_up = tables.contexts[((every >> tables.shifts[0]) & tables.masks[0]).astype(np.int64)]
+        return looked_up[hints[: blocks.size]]
+    known = (hints[: blocks.size].astype(np.uint64) >> tables.shifts[blocks]) & tables.masks[blocks]
+    return tables.contexts[tables.offsets[blocks] + known.astype(np.int64)]
 
 
 def _is_stepped(tables: Tables, width: int) -> bool:
@@ -202,6 +210,14 @@ def join_alike(sums: Array, most: int, *, ordered: bool) -> Array:
     context = np.arange(len(sums))
     spelling.join(sums.copy(), most, ordered, context)
     return context
+
+
+def foretell(scales: Array, means: Array, spreads: Array) -> tuple[Array, Array]:
+    """See `plain.foretell`."""
+    size = scales.size * QUANTS
+    expected, far = scratch("expected", size, np.int8), scratch("far", size, np.uint8)
+    kernels.foretell(scales, means, spreads, expected, far)
+    return expected, far
 
 
 def heights(words: Array, block: int, fine: int) -> Array:

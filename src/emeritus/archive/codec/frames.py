@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emeritus.archive.codec import fields, numbers, planes
+from emeritus.archive.codec import columns, fields, numbers, planes
 from emeritus.archive.codec.packing import pack, repeats, unpack
 from emeritus.archive.codec.schemes import RAW, Encoding, Scheme, Undecodable
 from emeritus.archive.ports import Bytes
@@ -11,7 +11,7 @@ FRAME = 2 << 20
 MAX_FRAME = 4 << 20
 SHORT = 2 << 10
 """What is shorter is not worth a model."""
-REPEATING = {Encoding.NUMBERS, Encoding.FIELDS}
+REPEATING = {Encoding.NUMBERS, Encoding.FIELDS, Encoding.COLUMNS}
 """Encodings that do not see when whole rows repeat, as those of unused words do."""
 _SURE = 0.5  # a difference that leaves less than this needs no comparison
 
@@ -47,7 +47,7 @@ def _alone(scheme: Scheme, raw: Bytes) -> tuple[Encoding, bytes]:
     encoding = scheme.encoding
     if encoding is Encoding.RAW or len(raw) < max(1, scheme.stride):
         return Encoding.RAW, bytes(raw)
-    if encoding in {Encoding.NUMBERS, Encoding.FIELDS} and len(raw) < SHORT:
+    if encoding in REPEATING and len(raw) < SHORT:
         rotates = encoding is Encoding.NUMBERS and scheme.stride in planes.ROTATED
         encoding = Encoding.ROTATED_PLANES if rotates else Encoding.PLANES
     match encoding:
@@ -55,6 +55,10 @@ def _alone(scheme: Scheme, raw: Bytes) -> tuple[Encoding, bytes]:
             return encoding, numbers.encode(raw, scheme.stride, scheme.row)
         case Encoding.FIELDS:
             return encoding, fields.encode(raw, scheme.fields, scheme.hints)
+        case Encoding.COLUMNS:
+            found = Encoding.FIELDS, fields.encode(raw, scheme.fields, scheme.hints)
+            columned = columns.encode(raw, columns.BITS[scheme.fields], scheme.row)
+            return found if columned is None or len(columned) >= len(found[1]) else (encoding, columned)
         case Encoding.PLANES | Encoding.ROTATED_PLANES:
             rotated = encoding is Encoding.ROTATED_PLANES
             return encoding, planes.encode(raw, scheme.fields, rotated=rotated)
@@ -99,5 +103,7 @@ def decode_into(encoding: Encoding, payload: Bytes, out: memoryview, base: Bytes
             numbers.decode_into(payload, np.frombuffer(out, np.uint8))
         case Encoding.FIELDS:
             fields.decode_into(payload, np.frombuffer(out, np.uint8))
+        case Encoding.COLUMNS:
+            columns.decode_into(payload, np.frombuffer(out, np.uint8))
         case Encoding.DIFFERENCE:
             numbers.decode_into(payload, np.frombuffer(out, np.uint8), base)

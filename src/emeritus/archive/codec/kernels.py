@@ -11,7 +11,7 @@ import numpy as np
 from emeritus.archive.codec import wide
 from emeritus.archive.codec.jit import compiled, load, load16
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS
-from emeritus.archive.codec.plain import LOW
+from emeritus.archive.codec.plain import LOW, QUANTS
 
 CHUNK = 512
 FAILED = np.uint64(2**64 - 1)
@@ -330,3 +330,25 @@ def join_four(first, second, third, fourth, out):
         word = _U32(first[i]) | (_U32(second[i]) << _U32(8))
         word |= (_U32(third[i]) << _U32(16)) | (_U32(fourth[i]) << _U32(24))
         out[i] = (word >> _U32(1)) | (word << _U32(31))
+
+
+@compiled
+def foretell(scales, means, spreads, expected, far):
+    i, column = _NONE, _NONE
+    for block in range(_U64(scales.size)):
+        scale, sign = abs(scales[block]), np.sign(scales[block])
+        for _ in range(QUANTS):
+            mean, wide = _I64(0), _U64(0)
+            if scale:
+                far_off = min(max(means[column], -128 * scale), 128 * scale)
+                mean = (2 * far_off + 257 * scale) // (
+                    2 * scale
+                ) - 128  # of what is above zero, as it is rounded down
+                wide = min(_U64(16 * spreads[column] // scale), _U64(65535))
+            expected[i] = min(max(mean, -127), 127) * sign
+            power = _U64(np.float64(wide).view(_I64) >> _I64(50)) - _U64((1023 + 2) * 4 - 4)
+            far[i] = wide if wide < _U64(4) else power
+            i += _ONE
+            column += _ONE
+            if column == _U64(means.size):
+                column = _NONE

@@ -15,6 +15,8 @@ LOW = 1 << 16
 """Every lane begins, and must end, in this state; it is never below."""
 PAD = 8192
 """Bytes behind a stream that may be read, and are not used."""
+QUANTS = 32
+"""Numbers in a block that has one scale."""
 _SLOT = np.uint32((1 << PRECISION) - 1)
 
 
@@ -333,3 +335,19 @@ def join_alike(sums: Array, most: int, *, ordered: bool) -> Array:
             others = np.concatenate([before, after])
         compare(np.minimum(others, first), np.maximum(others, first))
     return context
+
+
+def foretell(scales: Array, means: Array, spreads: Array) -> tuple[Array, Array]:
+    """Return for each quant of blocks of these *scales* what to expect of it, and how far it may be from that.
+
+    *means* and *spreads* are of the columns, in the unit of the scales; a row of blocks has all columns. A scale
+    of 0 leads to expect nothing.
+    """
+    columns = np.arange(scales.size * QUANTS) % means.size
+    scale = np.repeat(scales, QUANTS)
+    known = np.maximum(np.abs(scale), 1)
+    expected = np.clip((2 * means[columns] + known) // (2 * known), -127, 127) * np.sign(scale)
+    wide = np.where(scale != 0, np.minimum(16 * spreads[columns] // known, 65535), 0)
+    length = np.frexp(wide.astype(np.float64))[1].astype(np.int64)
+    steps = 4 * (length - 2) + ((wide >> np.maximum(length - 3, 0)) & 3)
+    return expected.astype(np.int8), np.where(wide < 4, wide, steps).astype(np.uint8)

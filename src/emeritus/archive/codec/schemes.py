@@ -18,6 +18,7 @@ class Encoding(IntEnum):
     ROTATED_PLANES = 3
     NUMBERS = 4
     FIELDS = 5
+    COLUMNS = 6
     DIFFERENCE = 16
 
     @property

@@ -1,6 +1,6 @@
 """Give back a model that lies in this archive, bit for bit. RESTORE.md, beside this file, says how to use it.
 
-Needs Python 3.8 or newer, numpy and zstandard, and nothing of Emeritus. Format version 1, script version 1.
+Needs Python 3.8 or newer, numpy and zstandard, and nothing of Emeritus. Format version 1, script version 2.
 """
 
 import hashlib
@@ -117,12 +117,48 @@ def numbers(payload, length, base=None, hints=None):
     return out.tobytes() + payload[stop:]
 
 
+def columns(payload, length):
+    """Return blocks of a scale and 32 quants, coded beside what their columns lead to expect (encoding 6)."""
+    row, shift, bits, packed, told = struct.unpack_from("<HBBII", payload)
+    peak, (count, tail), told = {8: 127, 5: 16, 4: 8}[bits], divmod(length, 2 + 4 * bits), told + 12 + packed
+    table = numpy.frombuffer(unzip(payload[12 : 12 + packed], 96 * row), numpy.uint8).reshape(3, -1)
+    means = (table[1].astype(numpy.int8).astype(numpy.int64) * 256 + table[0]) << shift
+    spreads = (4 + (table[2].astype(numpy.int64) & 3)) << (table[2] >> 2)
+    beside = fields(payload[12 + packed : told], 3 * count, "<BBHI")[0]
+    low, high, peaks = beside.astype(numpy.int64).T
+    power, rest = (high >> 2) & 31, low | ((high & 3) << 8)
+    scale = numpy.where(power > 0, (1024 + rest) << numpy.clip(power - 1, 0, 29), rest) * (power < 31)
+    scale, sign = numpy.repeat(scale, 32), numpy.repeat(1 - 2 * (high >> 7), 32) * numpy.repeat(scale > 0, 32)
+    column, whole = numpy.arange(32 * count) % (32 * row), numpy.maximum(scale, 1)
+    expected = numpy.clip((2 * means[column] + whole) // (2 * whole), -127, 127) * sign
+    wide = numpy.minimum(16 * spreads[column] // whole, 65535) * (scale > 0)
+    log = numpy.maximum(numpy.frexp(wide)[1].astype(numpy.int64), 3)
+    known = numpy.where(wide < 4, wide, 4 * (log - 2) + ((wide >> (log - 3)) & 3)).astype(numpy.uint8)
+    at, kept = numpy.flatnonzero(peaks < 64), numpy.ones(32 * count, bool)
+    tops = 32 * at + peaks[at] % 32
+    kept[tops] = False
+    rest = numpy.frombuffer(
+        numbers(payload[told : len(payload) - tail], int(kept.sum()), hints=known[kept]), numpy.int8
+    )
+    expected[kept] += rest
+    expected[tops] = numpy.where(peaks[at] < 32, peak, -peak)
+    quants = (expected + (peak if bits < 8 else 0)).reshape(count, 32).astype(numpy.uint8)
+    parts = [quants]
+    if bits < 8:
+        parts = [quants[:, :16] & 15 | quants[:, 16:] << 4]
+    if bits == 5:
+        parts.insert(0, numpy.packbits(quants >> 4 & 1, axis=1, bitorder="little"))
+    return numpy.hstack([beside[:, :2], *parts]).tobytes() + payload[len(payload) - tail :]
+
+
 def decode(encoding, payload, length, base):
     """Return the raw bytes of one frame; *base* holds the base's bytes at the same place, for a difference."""
     if encoding in (0, 1):
         return unzip(payload, length) if encoding else payload
     if encoding in (4, 16):
         return numbers(payload, length, base if encoding == 16 else None)
+    if encoding == 6:
+        return columns(payload, length)
     if encoding not in (2, 3, 5):
         raise ValueError(f"the encoding {encoding} is unknown to this script")
     blocks, tail = fields(payload, length, "<BBHI" if encoding == 5 else "<BHI")
