@@ -64,7 +64,7 @@ def run(packages):
             arguments=[str(one) for one in arguments],
         )
         command = [sys.executable, "-I", "-S", "-c", program]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
     return run
 

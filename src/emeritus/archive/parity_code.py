@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from attrs import field, frozen, validators
 
+from emeritus.archive.codec.loops import loops
+
 Rows: TypeAlias = npt.NDArray[np.uint8]
 
 _POLYNOMIAL = 0x11D
@@ -43,12 +45,9 @@ def parity_rows(code: Code, data: Rows, width: int) -> Rows:
         table = _table(code, group)
         for start in range(0, width, _TILE):
             length = min(_TILE, width - start)
-            sums, found = np.zeros(length, np.uint64), np.empty(length, np.uint64)
+            sums = np.zeros(length, np.uint64)
             for words, row in zip(table, rows, strict=False):
-                piece = row[start : start + length]
-                if piece.size:
-                    np.take(words, piece, out=found[: piece.size], mode="clip")
-                    sums[: piece.size] ^= found[: piece.size]
+                loops().add_looked_up(words, row[start : start + length], sums)
             lanes = sums.view(np.uint8).reshape(length, _LANES).T
             out[group * _LANES : (group + 1) * _LANES, start : start + length] = lanes
     return out[: code.parity]

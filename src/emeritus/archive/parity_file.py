@@ -20,7 +20,7 @@ MAGIC = b"EMRPAR\x00\x01"
 VERSION = 1
 FOLDER = "parity"
 LARGE_BLOCK, SMALL_BLOCK = 4096, 512
-LARGE = 4 << 20
+LARGE = 512 << 10
 """A blob from so many bytes on is cut into large blocks."""
 ROW = 256 << 10
 """Bytes of one row of a segment, at most: what bounds memory, and how long a hole may be."""
@@ -141,10 +141,9 @@ class Head:
         return head + blake3(head).digest()
 
 
-def block_digests(data: memoryview, block: int) -> Iterator[bytes]:
-    """Yield the digest of each block of *data*; the last block may be short."""
-    for start in range(0, len(data), block):
-        yield blake3(data[start : start + block]).digest(DIGEST)
+def block_digests(data: memoryview, block: int) -> list[bytes]:
+    """Return the digest of each block of *data*; the last block may be short."""
+    return [blake3(data[start : start + block]).digest(DIGEST) for start in range(0, len(data), block)]
 
 
 def ends(head: Head, digests: bytes) -> tuple[bytes, bytes]:

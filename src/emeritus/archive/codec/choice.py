@@ -7,7 +7,7 @@ from attrs import evolve
 from emeritus.archive.codec import alone, columns, difference, numbers
 from emeritus.archive.codec.arrays import WORDS
 from emeritus.archive.codec.fields import NO_HINT
-from emeritus.archive.codec.frames import FRAME, MAX_FRAME, REPEATING, SHORT, encode
+from emeritus.archive.codec.frames import FRAME, MAX_FRAME, REPEATING, SHORT, SURE, encode
 from emeritus.archive.codec.plain import QUANTS
 from emeritus.archive.codec.schemes import RAW, ZSTD, Encoding, Profile, Scheme
 from emeritus.archive.containers.layout import Span
@@ -16,7 +16,8 @@ from emeritus.archive.ports import Bytes
 SAMPLE = 32 << 10
 _KEEP = 0.995  # an encoding that saves less than this costs more time than it is worth
 _ENOUGH = 64 << 10
-_SMALL = 0.5  # a difference that leaves less than this is smaller than anything alone
+_SMALL = 0.7  # a difference that seems to leave less than this is worth a quick look at what is left alone
+_HALF = 0.5  # a difference that leaves less than this is smaller than anything alone
 _REPEATED, _NOISE = 0.7, 0.97  # what zstd leaves of numbers that neither repeat nor are mere chance
 _LONGEST_ROW = 64 << 10
 
@@ -78,8 +79,14 @@ def choose(
         for sample, base in zip(samples, base_samples, strict=True)
     )
     scheme = Scheme(Encoding.DIFFERENCE, span.fields, _row(span))
+    words = numbers.words(raw, span.stride)
+    guess = difference.guess(words, numbers.against(below, words.dtype, words.size), scheme.row) / len(raw)
+    if guess < _SMALL:
+        quick = _alone(span, samples, profile, is_compared=False)
+        if guess < SURE * quick.share:
+            return evolve(scheme, share=guess, alone=quick)
     share = estimate(scheme, raw, below) / len(raw)
-    other = _alone(span, samples, profile, is_compared=share > _SMALL)
+    other = _alone(span, samples, profile, is_compared=share > _HALF)
     return evolve(scheme, share=share, alone=other) if share < other.share else other
 
 

@@ -74,13 +74,16 @@ def _direct(tables: Tables) -> np.uint64:
 def _contexts(tables: Tables, blocks: Array, hints: Array | None) -> Array:
     """Return the context of each block."""
     if hints is None:
-        return tables.contexts[tables.offsets[blocks]]
+        alone: Array = tables.contexts[tables.offsets[blocks]]
+        return alone
     if tables.kinds.size == 1:  # there may be as many blocks as numbers
         every = np.arange(256, dtype=np.uint64)
         looked_up = tables.contexts[((every >> tables.shifts[0]) & tables.masks[0]).astype(np.int64)]
-        return looked_up[hints[: blocks.size]]
+        found: Array = looked_up[hints[: blocks.size]]
+        return found
     known = (hints[: blocks.size].astype(np.uint64) >> tables.shifts[blocks]) & tables.masks[blocks]
-    return tables.contexts[tables.offsets[blocks] + known.astype(np.int64)]
+    found = tables.contexts[tables.offsets[blocks] + known.astype(np.int64)]
+    return found
 
 
 def _is_stepped(tables: Tables, width: int) -> bool:
@@ -248,6 +251,11 @@ def join(planes: list[Array], out: Array) -> None:
         kernels.join_four(*map(_still, planes), out.view(np.uint32))
     else:
         plain.join(planes, out)
+
+
+def add_looked_up(words: Array, places: Array, sums: Array) -> None:
+    """See `plain.add_looked_up`."""
+    kernels.add_looked_up(_still(words), _still(places), sums)
 
 
 def _still(array: Array) -> Array:

@@ -13,7 +13,9 @@ SHORT = 2 << 10
 """What is shorter is not worth a model."""
 REPEATING = {Encoding.NUMBERS, Encoding.FIELDS, Encoding.COLUMNS}
 """Encodings that do not see when whole rows repeat, as those of unused words do."""
-_SURE = 0.5  # a difference that leaves less than this needs no comparison
+SURE = 0.75
+"""A difference that leaves less than this of what it was expected to leave alone needs no comparison."""
+_HALF = 0.5  # nor does one that leaves less than this of the bytes
 
 
 def frame_size(stride: int) -> int:
@@ -30,7 +32,7 @@ def encode(scheme: Scheme, raw: Bytes, base: Bytes | None = None) -> tuple[Encod
         if base is None or len(base) == 0 or len(raw) < SHORT:
             return encode(scheme.alone or RAW, raw)
         payload = numbers.encode(raw, scheme.stride, scheme.row, base)
-        if len(payload) < len(raw) * _SURE:
+        if len(payload) < len(raw) * max(_HALF, SURE * scheme.alone.share if scheme.alone else 0):
             return scheme.encoding, payload
         return min(
             (scheme.encoding, payload), encode(scheme.alone or RAW, raw), key=lambda done: len(done[1])

@@ -352,3 +352,9 @@ def foretell(scales, means, spreads, expected, far):
             column += _ONE
             if column == _U64(means.size):
                 column = _NONE
+
+
+@compiled
+def add_looked_up(words, places, sums):
+    for i in range(_U64(places.size)):
+        sums[i] ^= words[places[i]]

@@ -351,3 +351,8 @@ def foretell(scales: Array, means: Array, spreads: Array) -> tuple[Array, Array]
     length = np.frexp(wide.astype(np.float64))[1].astype(np.int64)
     steps = 4 * (length - 2) + ((wide >> np.maximum(length - 3, 0)) & 3)
     return expected.astype(np.int8), np.where(wide < 4, wide, steps).astype(np.uint8)
+
+
+def add_looked_up(words: Array, places: Array, sums: Array) -> None:
+    """Take the word at each of the *places* (bytes), and add it, bit by bit, to the *sums*."""
+    sums[: places.size] ^= np.take(words, places, mode="clip")
