@@ -73,16 +73,15 @@ def _direct(tables: Tables) -> np.uint64:
 
 def _contexts(tables: Tables, blocks: Array, hints: Array | None) -> Array:
     """Return the context of each block."""
+    found: Array
     if hints is None:
-        alone: Array = tables.contexts[tables.offsets[blocks]]
-        return alone
-    if tables.kinds.size == 1:  # there may be as many blocks as numbers
-        every = np.arange(256, dtype=np.uint64)
-        looked_up = tables.contexts[((every >> tables.shifts[0]) & tables.masks[0]).astype(np.int64)]
-        found: Array = looked_up[hints[: blocks.size]]
-        return found
-    known = (hints[: blocks.size].astype(np.uint64) >> tables.shifts[blocks]) & tables.masks[blocks]
-    found = tables.contexts[tables.offsets[blocks] + known.astype(np.int64)]
+        found = tables.contexts[tables.offsets[blocks]]
+    elif tables.kinds.size == 1:  # there may be as many blocks as numbers
+        every = (np.arange(256, dtype=np.uint64) >> tables.shifts[0]) & tables.masks[0]
+        found = tables.contexts[every.astype(np.int64)][hints[: blocks.size]]
+    else:
+        known = (hints[: blocks.size].astype(np.uint64) >> tables.shifts[blocks]) & tables.masks[blocks]
+        found = tables.contexts[tables.offsets[blocks] + known.astype(np.int64)]
     return found
 
 
