@@ -28,11 +28,14 @@ from emeritus.archive import (
     ObjectMissing,
     Relatives,
     ingest,
+    ingest_file,
     inspect,
     load,
     read_file,
     rebase,
     restore,
+    seal,
+    sketches,
     stored_sizes,
     verify,
 )
@@ -233,6 +236,21 @@ def test_a_relative_is_found_by_itself(tmp_path, blobs):
         second = {f"more.{name}": held for name, held in tuned(weights, 2).items()}
         assert archive(tmp_path, "second", second, blobs, relatives=relatives).differences == 3
         assert relatives.refresh(blobs) == 0
+
+
+def test_what_was_archived_file_by_file_is_found_too(tmp_path, blobs):
+    """Sealing sketches what nobody sketched, from what is stored, and comes to the same."""
+    weights = base_weights()
+    source = inspect(write_model(tmp_path / "apart", weights))
+    apart = seal("apart", [ingest_file(file, blobs) for file in source.files], blobs, sign=sign)
+    other = MemoryBlobs()
+    whole = archive(tmp_path, "whole", weights, other).manifest
+    found = sketches.load(sketches.sketches_path("apart", apart.digest), blobs)
+    assert found == sketches.load(sketches.sketches_path("whole", whole.digest), other)
+    assert {sketch.object for sketch in found} <= whole.objects.keys()
+    assert len(found) == 3
+    with Relatives(tmp_path / "index") as relatives:
+        assert archive(tmp_path, "child", tuned(weights, 1), blobs, relatives=relatives).differences == 3
 
 
 def test_a_damaged_index_is_made_again(tmp_path, blobs):

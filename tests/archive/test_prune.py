@@ -82,6 +82,23 @@ def test_an_ingest_under_way_loses_nothing(tmp_path, blobs, clock):
     assert verify(sealed, blobs).is_sound
 
 
+def test_a_plan_stands_for_what_an_ingest_does_not_need(tmp_path, blobs, clock):
+    """What a new manifest needs is taken off it; the rest goes on its day, and what came later does not put it off."""
+    gone = archive(tmp_path, "gone", base_weights(1), blobs)
+    source = inspect(write_model(tmp_path / "slow", base_weights(2)))
+    recipe = ingest_file(source.files[0], blobs)
+    forget(gone, blobs)
+    due = prune(blobs, clock, really=True).due
+    sealed = seal("slow", [recipe], blobs, sign=sign)
+    later(clock, WEEK / 2)
+    forget(archive(tmp_path, "later", base_weights(3), blobs), blobs)
+    assert prune(blobs, clock, really=True).due == due
+    later(clock, WEEK / 2)
+    done = prune(blobs, clock, really=True)
+    assert set(done.removed) == gone.manifest.objects.keys() - sealed.objects.keys()
+    assert verify(sealed, blobs).is_sound
+
+
 def test_an_ingest_that_came_too_late_is_told(tmp_path, blobs, clock):
     """What was removed before it seals is missed at once; doing it again stores it anew."""
     source = inspect(write_model(tmp_path / "late", base_weights()))

@@ -166,8 +166,8 @@ def seal(
 ) -> Manifest:
     """Sign and store the manifest of *model* made of *recipes*, after a look that every object is there.
 
-    What its objects are differences from gets parity before, as much as *code* says. The sketches that
-    were *found* are stored beside it, and put into the index of *relatives*.
+    What its objects are differences from gets parity before, as much as *code* says. Sketches of its tensors,
+    those that were *found* and the others, are stored beside it, and put into the index of *relatives*.
 
     Raises:
         ObjectMissing: when an object, or the base of one, is not there; nothing was sealed.
@@ -183,10 +183,11 @@ def seal(
             f"{why.sentence} The manifest of {model} was not sealed.",
             next_step="Archive the model again; what is stored already is reused.",
         ) from why
-    if found:
-        sketches.keep(sealed, found, blobs)
+    told = [*found, *sketches.of_stored(files, blobs, {sketch.object for sketch in found})]
+    if told:
+        sketches.keep(sealed, told, blobs)
         if relatives is not None:
-            relatives.add(sketches.sketches_path(model, sealed.digest), found)
+            relatives.add(sketches.sketches_path(model, sealed.digest), told)
     parity.protect(blobs, sealed.bases.values(), code=code)  # law 1: before anything depends on them for good
     ship(blobs)
     manifest.keep(sealed, blobs, sign)

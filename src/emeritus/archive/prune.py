@@ -1,7 +1,7 @@
 """Objects that no manifest needs any more are removed, in two steps with time between them.
 
 First a plan is written that names them. After a while what it names, and is still not needed, goes. A
-manifest that is sealed meanwhile and needs something of it takes the plan away, before it looks whether all
+manifest that is sealed meanwhile and needs something of it takes that off the plan, before it looks whether all
 its objects are there. So a running ingest loses none, however long it takes.
 """
 
@@ -51,9 +51,18 @@ def standing(blobs: Blobs) -> Plan | None:
 
 
 def spare(blobs: Blobs, needed: Collection[str]) -> bool:
-    """Take the plan away when it names something *needed*; tell whether it did."""
+    """Take what is *needed* off the plan, the rest of which stands; tell whether it named any of it."""
     plan = standing(blobs)
-    return plan is not None and not plan.objects.isdisjoint(needed) and blobs.delete(PLAN)
+    if plan is None or plan.objects.isdisjoint(needed):
+        return False
+    left = plan.objects.difference(needed)
+    if blobs.delete(PLAN) and left:
+        _plan(blobs, Plan(plan.at, left))
+    return True
+
+
+def _plan(blobs: Blobs, plan: Plan) -> None:
+    blobs.put_if_absent(PLAN, [msgspec.json.encode(plan)])
 
 
 def needed(blobs: Blobs) -> frozenset[str]:
@@ -76,8 +85,9 @@ def prune(
 ) -> Pruned:
     """Look for objects that nothing needs; *really*: plan to remove them, or remove what is due.
 
-    What was planned at least *grace* ago, and is still not needed, is removed, with its parity. Then what
-    else is not needed is planned for the next time. Left-over drafts of dead writers go at once.
+    What was planned at least *grace* ago, and is still not needed, is removed, with its parity. Then, or when
+    nothing was planned, what else is not needed is planned for the next time. Left-over drafts of dead writers go
+    at once.
     """
     keep = needed(blobs)
     names = (path.rpartition("/")[2] for path in blobs.list(FOLDER))
@@ -90,7 +100,7 @@ def prune(
     removed: dict[str, int] = {}
     if plan is not None and plan.at + grace.total_seconds() <= now:
         for digest in sorted(plan.objects & unneeded.keys()):
-            if not blobs.exists(PLAN):  # a manifest needs some of it after all
+            if standing(blobs) != plan:  # a manifest needs some of it after all
                 break
             blobs.delete(object_path(digest))
             blobs.delete(parity_path(digest))
@@ -99,11 +109,11 @@ def prune(
         blobs.delete(PLAN)
         plan = None
     left = frozenset(unneeded.keys() - removed.keys())
-    if plan is None or not left <= plan.objects:
+    if plan is None:  # one that stands is not put off by what came after it
         plan = Plan(now, left)
         blobs.delete(PLAN)
         if left:
-            blobs.put_if_absent(PLAN, [msgspec.json.encode(plan)])
+            _plan(blobs, plan)
     return Pruned(unneeded, removed, blobs.sweep(), plan.at + grace.total_seconds() if left else None)
 
 

@@ -6,16 +6,19 @@ one another share most bands; strangers share none.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 from attrs import frozen
 from blake3 import blake3
 
-from emeritus.archive.containers import Span
-from emeritus.archive.errors import BlobMissing
-from emeritus.archive.manifest import Manifest
+from emeritus.archive.containers import Span, elements
+from emeritus.archive.errors import BlobMissing, ObjectDamaged, ObjectMissing
+from emeritus.archive.manifest import FileRecipe, Manifest
+from emeritus.archive.objects import StoredObject
 from emeritus.archive.ports import Blobs, Read
 
 FOLDER = "sketches"
@@ -74,6 +77,36 @@ def _high_bytes(fields: tuple[int, ...]) -> Iterator[int]:
         if width == 1 and not pair:
             yield at
         at += width
+
+
+def of_stored(files: Iterable[FileRecipe], blobs: Blobs, known: Collection[str] = ()) -> Iterator[Sketch]:
+    """Sketch the tensors of *files* from their objects in the store, but for those *known*.
+
+    A damaged or missing object has none: sketches are only a help.
+    """
+    seen = set(known)
+    for file in files:
+        for span in file.spans:
+            repeats, is_float = elements(file.container, span.dtype)
+            laid = Span(span.kind, 0, span.length, span.name, span.dtype, span.shape, repeats, is_float)
+            for number, part in enumerate(span.parts):
+                if (
+                    span.kind != "tensor"
+                    or part.object is None
+                    or part.object in seen
+                    or part.length < SMALLEST
+                ):
+                    continue
+                seen.add(part.object)
+                with suppress(ObjectDamaged, ObjectMissing):
+                    stored = StoredObject.open(blobs, part.object).keeping(BANDS)
+                    found = bands(laid, number, part.length, partial(_read, stored))
+                    if found is not None:
+                        yield Sketch(part.object, found)
+
+
+def _read(stored: StoredObject, start: int, end: int) -> bytes:
+    return bytes(stored.range(start, end))
 
 
 def sketches_path(model: str, digest: str) -> str:
