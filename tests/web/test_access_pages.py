@@ -2,7 +2,7 @@
 
 import re
 
-from emeritus.access import applications, grants, keys
+from emeritus.access import applications, declared, grants, keys
 from emeritus.access.ports import KeyRecord
 
 MODEL = "smollm2-135m-instruct"
@@ -93,3 +93,31 @@ def test_a_refusal_is_appealed_by_form_once(client, house):
     with house.works.write() as work:
         assert applications.get_application(work.log, number).status == "appealed"
     assert 'action="' + at + '/appeal"' not in client.get(at).text
+
+
+def test_how_applications_are_answered_is_public(house, client):
+    """In words, as a picture with a table, and as JSON; of one model by its id; and nothing that says who applied."""
+    page = client.get("/access/decisions")
+    told = client.get("/access/decisions.json").json()
+    assert told["share_granted"] == 1.0
+    assert (told["answered"], told["open"], told["by_software"]) == (1, 1, 1)
+    assert told["seconds_to_decision"]["median"] == told["answers"][0]["seconds"]
+    for part in (
+        "100&nbsp;%",
+        "<svg",
+        f"/record/{told['answers'][0]['entry']}",
+        "refused within the last 90 days",
+    ):
+        assert part in page.text
+    assert client.get("/access/decisions.json?model=lantern-1").json()["answered"] == 0
+    assert client.get("/access/decisions?model=nobody").status_code == 404
+    assert "Turing" not in page.text + str(told)
+
+
+def test_rules_that_were_adopted_are_shown(house, client, tmp_path):
+    """What has a person look first is what stands on the record, with its entry."""
+    text = "format: access-rules/1\nname: ours\nsays: Ours.\nrules:\n  - {id: a, says: It is <b>long</b>., when: {models_more_than: 3}}\n"
+    declared.adopt(house.log, declared.parse(text.encode(), "x"), reason="Spam.", by=house.steward)
+    page = client.get("/access/decisions").text
+    assert "It is &lt;b&gt;long&lt;/b&gt;." in page
+    assert f"/record/{house.log.size() - 1}" in page

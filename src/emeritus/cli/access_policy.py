@@ -16,18 +16,22 @@ TOLD = {
 
 @click.command()
 @click.argument("model", required=False)
+@click.option("--due", "due_only", is_flag=True, help="Only those whose day of review has come.")
 @click.pass_obj
-def policy(home: Home, model: str | None) -> None:
+def policy(home: Home, model: str | None, due_only: bool) -> None:
     """Show who may reach each model, and until when that is decided; for MODEL, how it changed."""
     from emeritus.access.policy import policy as policy_for
-    from emeritus.access.policy import policy_history
+    from emeritus.access.policy import policy_history, to_review
     from emeritus.registry import all_models, get_model
 
     with home.open() as house, house.works.read() as work:
+        today = house.clock.now().date()
         models = [get_model(work.log, model)] if model else all_models(work.log)
         standing = [policy_for(work.log, each.id) for each in models]
+        if due_only:
+            wanted = {each.id for each in models}
+            standing = [each for each in to_review(work.log, today) if each.model in wanted]
         history = policy_history(work.log, model) if model else []
-        today = house.clock.now().date()
     for each in standing:
         until = "until somebody decides" if each.review_on is None else f"to review on {each.review_on}"
         late = click.style("  the day has come", fg="yellow") if each.due(today) else ""
@@ -38,7 +42,7 @@ def policy(home: Home, model: str | None) -> None:
             f"  entry {one.entry}, {day(one.at)}, {one.by.name}: {one.policy.tier}. {one.policy.reason}"
         )
     if not standing:
-        click.echo("There is no model yet.")
+        click.echo("No day of review has come." if due_only else "There is no model yet.")
 
 
 @click.command()

@@ -28,7 +28,7 @@ STAGE = "escrow"
 _SPARE = 64 << 20
 """Bytes that stay free on the disk of an escrow, beside its own."""
 # Who asked for access is nobody's business but theirs, even where only a commitment tells of it.
-_LEFT_OUT = ("application", "grant", "member")
+_LEFT_OUT = ("application", "dependants", "grant", "member")
 _ALWAYS = frozenset(("organisation.founded", "key.adopted")) | PEOPLE_KINDS | rotation.KINDS
 _BY_DIGEST = frozenset(("protocol.adopted", "regime.adopted"))
 

@@ -106,6 +106,7 @@ def overview(work: Work, now: datetime) -> Mapping[str, object]:
     return {
         "models": found,
         "applications": len(open_applications),
+        "undelivered": work.deliveries.tally()["failed"],
         "letters": {state: _letters(work, state) for state in ("waiting", "failed")},
         "damaged": damaged,
         "keeping": keeping,

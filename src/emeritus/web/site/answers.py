@@ -13,10 +13,13 @@ from starlette.routing import Route
 from emeritus.access import declared
 from emeritus.access.figures import Answer, Figures, figures
 from emeritus.core.clock import instant
+from emeritus.record import Log
+from emeritus.registry import get_model
 from emeritus.web.pages.rendering import House, frame
 
 WIDTH, HEIGHT = 1000, 360
 LEFT, RIGHT, TOP, BOTTOM = 92, 16, 18, 44
+RECENT = 50
 MOST = 1500
 """So many of the newest answers are drawn."""
 FASTEST, SLOWEST = timedelta(minutes=1), timedelta(days=60)
@@ -149,7 +152,7 @@ class AnswerPages:
     def page(self, request: Request) -> Response:
         now = self.house.parts.clock.now()
         with self.house.parts.read() as work:
-            around, told, rules = frame(work.log), figures(work.log), declared.in_force(work.log)
+            around, told, rules = frame(work.log), _figures(work.log, request), declared.in_force(work.log)
             adopted = work.log.entries(kinds={"rules.adopted"}, newest_first=True, limit=1)
         view: Mapping[str, object] = {
             "told": told,
@@ -166,12 +169,15 @@ class AnswerPages:
         }
         return self.house.page(request, "answers.html", around, view)
 
-    def data(self, _request: Request) -> Response:
+    def data(self, request: Request) -> Response:
         with self.house.parts.read() as work:
-            return JSONResponse(_json(figures(work.log), self.house.parts.clock.now()))
+            return JSONResponse(_json(_figures(work.log, request), self.house.parts.clock.now()))
 
 
-RECENT = 50
+def _figures(log: Log, request: Request) -> Figures:
+    """Return the figures of one model when the address names it, else of all. Raises NotFound."""
+    name = request.query_params.get("model")
+    return figures(log, model=get_model(log, name).id if name else None)
 
 
 def routes(house: House) -> list[Route]:
