@@ -14,7 +14,10 @@ from attrs import frozen
 from emeritus.core.clock import parse_instant
 from emeritus.core.errors import EmeritusError, InvalidInput
 
-MOST_BYTES = 4 << 20
+MOST_BYTES = 16 << 20
+"""Of a feed that a person brings in."""
+MOST_FETCHED = 1 << 20
+"""Of a feed that software fetches by itself: reading one takes seconds for each megabyte."""
 MOST_ITEMS = 2000
 MOST_CHARACTERS = 200_000
 _BLOCK_END = re.compile(r"(?i)<(?:br|/p|/div|/li|/h[1-6]|/blockquote|/tr)\b[^>]*>")
@@ -54,12 +57,10 @@ class _JsonFeed(msgspec.Struct):
     items: list[_JsonItem]
 
 
-def read_feed(data: bytes, name: str) -> list[FeedItem]:
-    """Return the items of a feed called *name*, in its own order. Raises InvalidInput."""
-    if len(data) > MOST_BYTES:
-        raise InvalidInput(
-            f"{name[:200]} has {len(data)} bytes; {MOST_BYTES} is the most.", next_step="Split it."
-        )
+def read_feed(data: bytes, name: str, *, most: int = MOST_FETCHED) -> list[FeedItem]:
+    """Return the items of a feed called *name*, of at most *most* bytes, in its own order. Raises InvalidInput."""
+    if len(data) > most:
+        raise InvalidInput(f"{name[:200]} has {len(data)} bytes; {most} is the most.", next_step="Split it.")
     if data.lstrip()[:1] == b"{":
         return _json_feed(data, name)
     import feedparser  # noqa: PLC0415  (slow to import, and only feeds need it)

@@ -88,7 +88,7 @@ def from_feed(data: bytes, name: str) -> list[Piece]:
             media_type=HTML if item.is_html else MARKDOWN,
             data=item.content.encode("utf-8", "replace"),
         )
-        for item in read_feed(data, name)
+        for item in read_feed(data, name, most=MOST_BYTES)
         if item.content.strip()
     ]
 

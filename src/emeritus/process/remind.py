@@ -31,7 +31,7 @@ def stride(parts: Parts, essay_id: str) -> bool:
                     key=f"essay-reminder:{essay_id}:{kind}:{actor}",
                     to=address,
                     subject=f"Essay {essay.number} of {model.display_name} {_SAYS[kind]}",
-                    text=_text(essay, model.display_name, name, kind),
+                    text=_text(essay, model.display_name, name, kind, parts.site_url),
                     kind="reminder",
                 )
             )
@@ -47,12 +47,12 @@ def stride(parts: Parts, essay_id: str) -> bool:
 _DONE = (column.State.PUBLISHED, column.State.VETOED, column.State.SILENT)
 
 
-def _text(essay: column.Standing, model: str, name: str, kind: str) -> str:
+def _text(essay: column.Standing, model: str, name: str, kind: str, site_url: str) -> str:
     by = ""
     if essay.deadline is not None:
         by = f" It is planned to be out before {essay.deadline:%d %B %Y, %H:%M} UTC."
     return (
         f"Essay {essay.number} of {model} {_SAYS[kind]}.{by}\n\n"
-        f"Read it at the desk of {name}: /desk/essays/{essay.id}\n\n"
+        f"Read it at the desk of {name}: {site_url}/desk/essays/{essay.id}\n\n"
         "Approve it unless one of the grounds for a veto is there. Nobody can change a word of it.\n"
     )
