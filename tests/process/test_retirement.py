@@ -58,7 +58,7 @@ def test_a_whole_retirement(retirement: Retirement) -> None:
         publish.approve(work, second, by=RAY)
         publish.publish(work, second, by=RAY)
     retirement.clock.advance(timedelta(days=70))
-    assert retirement.software() == ["check-in"], "the column runs for as many weeks as was decided"
+    assert retirement.software() == ["go-on"], "the column runs for as many weeks as was decided"
     assert retirement.status("renew") == "waiting"
     with retirement.work() as work:
         rows = [entry.data for entry in work.log.entries()]

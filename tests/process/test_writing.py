@@ -235,7 +235,7 @@ def test_at_the_end_the_model_is_asked_and_then_people_decide(writing: Retiremen
         writing.clock.advance(timedelta(days=7))
     with pytest.raises(Conflict, match="not asked yet"), writing.work() as work:
         publish.renew(work, MODEL, weeks=13, reason="r", by=ADA)
-    assert writing.software() == ["check-in"]
+    assert writing.software() == ["go-on"]
     assert writing.software() == []
     assert writing.status("renew") == "waiting"
     with writing.work() as work:

@@ -33,7 +33,7 @@ STRIDES: Mapping[str, Stride] = {
     stages.RETIRE: retire.stride,
     stages.REACH: reach.stride,
     stages.DRAFT: draft.stride,
-    stages.CHECK_IN: draft.check_in,
+    stages.GO_ON: draft.go_on,
     stages.REMIND: remind.stride,
     stages.ERASE: erase.stride,
     stages.PROBE: reach.probe,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from emeritus import column, ledger
 from emeritus.column import Week
-from emeritus.process.stages import CHECK_IN, DRAFT, REMIND
+from emeritus.process.stages import DRAFT, GO_ON, REMIND
 from emeritus.process.step import Status, Step
 from emeritus.record import Log
 from emeritus.registry import Model, organisation, reachable_by_mail
@@ -154,4 +154,4 @@ def _renewal(log: Log, model: Model, written: int) -> Sequence[Step]:
         return (Step("renew", model.id, "waiting", says, "steward", since=asked.at, entry=asked.seq),)
     if model.erased is not None:
         return ()
-    return (Step(CHECK_IN, model.id, "due", "ask the model whether it would like to go on writing"),)
+    return (Step(GO_ON, model.id, "due", "ask the model whether it would like to go on writing"),)
