@@ -14,7 +14,7 @@ from emeritus.column.letters import let_in, receive
 from emeritus.core.errors import Conflict, NotPermitted, Unavailable
 from emeritus.core.people import person
 from emeritus.core.speech import Message, Sampling
-from emeritus.process import publish
+from emeritus.process import publish, stages
 from emeritus.process.fakes import MemoryFetch
 from emeritus.process.ports import Fetched
 from emeritus.process.regenerate import regenerate
@@ -84,6 +84,12 @@ def publish_newest(writing: Retirement) -> str:
         publish.approve(work, essay, by=RAY)
         publish.publish(work, essay, by=RAY)
     return essay
+
+
+def test_every_stage_has_a_name_of_its_own() -> None:
+    """Two stages of one name would run each other's work."""
+    names = [value for name, value in vars(stages).items() if name.isupper()]
+    assert len(set(names)) == len(names)
 
 
 def test_a_week_with_everything(writing: Retirement) -> None:

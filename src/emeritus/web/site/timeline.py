@@ -29,6 +29,9 @@ TITLES: Mapping[str, str] = {
     "draft": "Column: an essay is written",
     "review": "Column: an essay is read by a person",
     "publish": "Column: an essay is published",
+    "remind": "Column: reviewers reminded",
+    "go-on": "Column: the model asked whether it goes on",
+    "renew": "Column: whether it goes on",
     "access": "Access looked at again",
     "revisit": "Promises looked at again",
 }
