@@ -4,7 +4,6 @@ What the record's export has lies at its own paths, so a copy of the site can be
 something that only the living site has (the desk, a form, a page of one entry) leads there.
 """
 
-import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -88,7 +87,7 @@ class _Copy:
         self._pages = {path for path, _ in self._asked}
         self._pages |= {f"{_essay(each)}{end}" for each in essays for end in ("", "/prompt")}
         self._files = {f"/{path}" for path in paths} | set(self._plain) | {asset(name)[0] for name in ASSETS}
-        self._known: dict[tuple[str, str], str] = {}
+        self._inside: dict[str, str] = {}
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Yield every file that the record's export has not."""
@@ -160,30 +159,27 @@ class _Copy:
 
     def _relinked(self, html: str, page: str) -> bytes:
         """Let the links of the page at *page* lead to files beside it, or to the living site."""
-        here = posixpath.dirname(_file_of(page))
+        up = "../" * _file_of(page).count("/")
 
         def relinked(tag: re.Match[str]) -> str:
-            return _LINK.sub(lambda found: f'{found[1]}="{self._target(found[2], here)}"', tag[0])
+            return _LINK.sub(lambda found: f'{found[1]}="{self._target(found[2], up)}"', tag[0])
 
         return _TAG.sub(relinked, html).encode()
 
-    def _target(self, link: str, here: str) -> str:
-        known = self._known.get((here, link))
-        if known is None:
-            known = self._known[here, link] = self._found(link, here)
-            if len(self._known) > 100_000:
-                self._known.clear()
-        return known
+    def _target(self, link: str, up: str) -> str:
+        """Return where a page lets *link* lead; *up* leads from that page to the copy's own folder."""
+        inside = self._inside.get(link)
+        if inside is None:
+            inside = self._inside[link] = self._found(link)
+        return f"{up}{inside}" if inside else self._site + link
 
-    def _found(self, link: str, here: str) -> str:
+    def _found(self, link: str) -> str:
+        """Return the file of this copy that *link* leads to; empty when only the living site has it."""
         parts = urlsplit(unescape(link))
         path = parts.path
-        fragment = f"#{parts.fragment}" if parts.fragment else ""
         if path in self._pages and not parts.query:
-            return _relative(_file_of(path), here) + fragment
-        if unquote(path) in self._files:
-            return _relative(unquote(path)[1:], here)
-        return self._site + link
+            return _quoted(_file_of(path)) + (f"#{parts.fragment}" if parts.fragment else "")
+        return _quoted(unquote(path)[1:]) if unquote(path) in self._files else ""
 
 
 def _at_one_view(parts: Parts, work: Work) -> Parts:
@@ -207,8 +203,8 @@ def _file_of(path: str) -> str:
     return f"{unquote(path).strip('/')}/index.html".lstrip("/")
 
 
-def _relative(target: str, here: str) -> str:
-    return quote(posixpath.relpath(target, here or "."), safe="/:@!$&'()*+,;=~-._")
+def _quoted(path: str) -> str:
+    return quote(path, safe="/:@!$&'()*+,;=~-._")
 
 
 async def _asked(app: ASGIApp, path: str) -> tuple[int, bytes]:

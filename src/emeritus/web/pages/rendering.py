@@ -41,7 +41,12 @@ def environment() -> Environment:
         [PackageLoader(f"emeritus.web.{part}", "templates") for part in ("pages", "site", "desk")]
     )
     made = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,  # they come with the release: nobody looks at each page whether they changed
     )
     made.filters.update(text.FILTERS)
     made.filters["path"] = lambda part: quote(str(part), safe=":")
