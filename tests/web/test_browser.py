@@ -17,6 +17,11 @@ PUBLIC = [
     "/column/smollm2-135m-instruct",
     ESSAY,
     f"{ESSAY}/prompt",
+    f"{ESSAY}/in/zh-Hans",
+    f"{ESSAY}/in/de",
+    "/column/smollm2-135m-instruct/archive",
+    "/column/tags/language",
+    "/column/subscribe",
     "/record",
     "/record/30",
     "/access",
@@ -35,6 +40,7 @@ DESK = [
     "/desk/aliases",
     "/desk/essays",
     "/desk/essays/smollm2-135m-instruct-essay-4",
+    "/desk/essays/smollm2-135m-instruct-essay-4/preview",
 ]
 
 

@@ -281,3 +281,25 @@ def test_maps_of_the_site(shared_client):
     assert listed.startswith("# Example Lab\n\n> ")
     for url in re.findall(r"\]\(([^)]+)\)", listed):
         assert shared_client.get(url.removeprefix(SITE)).status_code == 200, url
+
+
+def test_a_preview_is_the_page_and_one_click_publishes(house, client, signed_in):
+    """What the desk shows is, word for word, what readers get; its button publishes; drafts have none."""
+    essay = f"{MODEL}-essay-4"
+    signed_in(client, "reviewer-token")
+    where = f"/desk/essays/{essay}/preview"
+    before = client.get(where).text
+    assert "cannot be published yet" in before
+    column.approve(house.log, essay, by=house.reviewer)
+    shown = client.get(where).text
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', shown))
+    assert client.post(f"/desk/essays/{essay}", data=form).status_code == 303
+    live = client.get(f"/column/essays/{essay}").text
+
+    def article(page):
+        return re.search(r"<article.*</article>", page, re.DOTALL)[0]
+
+    same = [re.sub(r"entry&nbsp;\d+|/record/\d+", "", article(page)) for page in (shown, live)]
+    assert same[0] == same[1]
+    assert client.get(f"/desk/essays/{MODEL}-essay-2/preview").status_code == 410
+    assert "It is published" in client.get(where).text

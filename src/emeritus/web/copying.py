@@ -204,7 +204,7 @@ def _file_of(path: str) -> str:
 
 
 def _quoted(path: str) -> str:
-    return quote(path, safe="/:@!$&'()*+,;=~-._")
+    return quote(path, safe="/:@!$()*+,;=~-._")
 
 
 async def _asked(app: ASGIApp, path: str) -> tuple[int, bytes]:

@@ -12,6 +12,7 @@ from emeritus.web.desk import (
     essays,
     letters,
     overview,
+    preview,
     wishes,
 )
 from emeritus.web.desk.page import Desk
@@ -26,6 +27,7 @@ def routes(house: House) -> list[Route]:
         *wishes.routes(desk),
         *decisions.routes(desk),
         *budgets.routes(desk),
+        *preview.routes(desk),
         *essays.routes(desk),
         *columns.routes(desk),
         *letters.routes(desk),

@@ -4,16 +4,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from emeritus import column, ledger
 from emeritus.column import Essay, Ground, Regime, Standing, State
-from emeritus.column.disclaimer import disclaimer
+from emeritus.column.disclaimer import CURRENT, disclaimer
 from emeritus.column.regime import parse
 from emeritus.column.render import title_of
+from emeritus.column.standing import Edition
 from emeritus.column.tags import tags, tags_of
 from emeritus.column.translation import Translation, text_of, translations
+from emeritus.core.digests import sha256
 from emeritus.core.errors import EmeritusError, NotFound
+from emeritus.core.people import Actor
 from emeritus.core.speech import Utterance
 from emeritus.ledger import ColumnPlan
 from emeritus.process.plan import plan
@@ -332,11 +335,33 @@ def essay_page(work: Work, essay_id: str, published: Sequence[Standing] | None =
     """
     essay = column.get_essay(work.log, work.utterances, essay_id)
     require_published(essay)
+    if published is None:
+        published = _published(work, essay.model)
+    return _page(work, essay, published)
+
+
+def preview_page(work: Work, essay_id: str, by: Actor, now: datetime) -> EssayPage:
+    """Return an essay as its page will be if *by* publishes it now. Raises NotFound, EssayVetoed."""
+    essay = column.get_essay(work.log, work.utterances, essay_id)
+    if essay.edition is not None or essay.state is State.VETOED:
+        require_published(essay)
+    published = _published(work, essay.model)
+    if essay.edition is None:
+        digest = sha256(essay.text.encode())
+        edition = Edition(len(published) + 1, by, now, digest, CURRENT, essay.attempt.entry)
+        essay = evolve(essay, edition=edition)
+        published = [*published, essay]
+    return _page(work, essay, published)
+
+
+def _published(work: Work, model: str) -> list[Standing]:
+    return [each for each in column.states(work.log, model) if each.edition is not None]
+
+
+def _page(work: Work, essay: Essay, published: Sequence[Standing]) -> EssayPage:
     assert essay.edition is not None
     model = get_model(work.log, essay.model)
-    if published is None:
-        published = [each for each in column.states(work.log, essay.model) if each.edition is not None]
-    place = [each.id for each in published].index(essay_id)
+    place = [each.id for each in published].index(essay.id)
     adopted = column.adopted(work.log, essay.attempt.regime_digest)
     return EssayPage(
         essay=essay,
@@ -345,11 +370,11 @@ def essay_page(work: Work, essay_id: str, published: Sequence[Standing] | None =
         utterance=work.utterances.get(essay.utterance),
         regime=parse(adopted.body["text"].encode(), f"{essay.regime}.yaml") if adopted else None,
         regime_entry=adopted.seq if adopted else None,
-        history=tuple(work.log.entries(subject=essay_id)),
+        history=tuple(work.log.entries(subject=essay.id)),
         before=_neighbour(work, published[place - 1]) if place else None,
         after=_neighbour(work, published[place + 1]) if place + 1 < len(published) else None,
-        tags=tags_of(work.log, essay_id),
-        translations=tuple(translations(work.log, essay_id).values()),
+        tags=tags_of(work.log, essay.id),
+        translations=tuple(translations(work.log, essay.id).values()),
     )
 
 
