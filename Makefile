@@ -172,6 +172,14 @@ bench-site: $(STAMPS)/dev ## a site with 1,000 essays as plain files
 bench-interview: $(STAMPS)/dev $(MODEL) ## a designed interview beside the bare engine: overhead, and what the prompt cache saves
 	@PYTHONPATH=. $(BIN)/python -m benchmarks.interview $(ARGS)
 
+.PHONY: bench-coldstart
+bench-coldstart: $(STAMPS)/run $(MODEL) ## the first word of a model that is only in the archive, beside a bare engine on a local file
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.coldstart --gguf $(MODEL) $(ARGS)
+
+.PHONY: bench-density
+bench-density: $(STAMPS)/run $(MODEL) ## 200 retired models behind a node that holds two: waits, hit rate beside LRU and Belady, cost of a model
+	@PYTHONPATH=. $(BIN)/python -m benchmarks.density --gguf $(MODEL) $(ARGS)
+
 .PHONY: clean
 clean: ## remove what tests and linters leave behind; .venv, models and the demo's home stay
 	@rm -rf .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist var/coverage

@@ -121,3 +121,45 @@ def test_the_record_is_compared_like_with_like(monkeypatch):
     alone = record.headline(told, None)
     assert list(alone)[: len(record.KEYS)] == list(record.KEYS)
     assert alone["vs_pymerkle"] is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(order=st.lists(st.sampled_from("abcde"), max_size=12), rooms=st.integers(1, 3))
+def test_nobody_loads_less_often_than_belady(order, rooms):
+    """The bound is one: no sequence of choices, tried out one by one, does with fewer loads."""
+    sys.path.insert(0, str(ROOT))
+    try:
+        from benchmarks.density import policies
+    finally:
+        sys.path.remove(str(ROOT))
+
+    reachable = {frozenset(): 0}
+    for model in order:
+        following: dict[frozenset[str], int] = {}
+        for held, loads in reachable.items():
+            choices = [held] if model in held else [held | {model}]
+            if model not in held and len(held) == rooms:
+                choices = [held - {gone} | {model} for gone in held]
+            for choice in choices:
+                cost = loads + (model not in held)
+                following[choice] = min(following.get(choice, cost), cost)
+        reachable = following
+    assert policies.belady(order, rooms) == min(reachable.values())
+    assert policies.lru(order, rooms) >= policies.belady(order, rooms)
+
+
+def test_every_model_of_a_trace_is_called_and_answered(monkeypatch):
+    """The forgotten ones too; the same seed gives the same calls; the schedule answers each of them."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.density import simulate, trace
+
+    from emeritus.voices import Limits
+
+    made = trace.calls(30, 60, 2.0, seed=1)
+    assert made == trace.calls(30, 60, 2.0, seed=1)
+    assert len({call.model for call in made}) == 30
+    times = simulate.Times([0.5], [1.0], [0.1])
+    served = simulate.House(times, Limits(memory=2 * simulate.SIZE, idle=1e9)).run(made)
+    assert served.answered == served.calls == len(made)
+    assert len(served.models) == 30
+    assert served.loads <= served.answered

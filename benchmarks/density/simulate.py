@@ -31,6 +31,10 @@ class Outcome:
     served: list[str] = field(factory=list)
     models: set[str] = field(factory=set)
 
+    def wait(self, share: float) -> float:
+        """Return the wait that this share of the callers did not exceed."""
+        return sorted(self.waits)[int(share * (len(self.waits) - 1))]
+
     @property
     def hit_rate(self) -> float:
         return 1 - self.loads / max(self.answered, 1)
@@ -46,14 +50,25 @@ class Times:
 
 
 class House:
-    """One node. *worth* decides who is sent away; all else is the pool's own schedule."""
+    """One node. *worth* decides who is sent away; all else is the pool's own schedule.
 
-    def __init__(self, times: Times, limits: Limits, worth: Any = None, seed: int = 1) -> None:
+    With *sizes*, a model takes its own bytes, and loads in so much less time than one of `SIZE`.
+    """
+
+    def __init__(
+        self,
+        times: Times,
+        limits: Limits,
+        worth: Any = None,
+        seed: int = 1,
+        sizes: dict[str, int] | None = None,
+    ) -> None:
         self.schedule = Schedule(limits, worth)
         self.outcome = Outcome()
         self.now = 0.0
         self._times = times
         self._worth = worth
+        self._sizes = sizes or {}
         self._chance = random.Random(seed)
         self._soon: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
@@ -114,23 +129,27 @@ class House:
             for order in orders:
                 getattr(self, f"_{order.what}")(order)
 
+    def _size(self, order: Order) -> int:
+        return self._sizes.get(order.seat.model, SIZE)
+
     def _weigh(self, order: Order) -> None:
-        self._later(0.0, lambda: self._tell(self.schedule.weighed, order.seat, SIZE))
+        self._later(0.0, lambda: self._tell(self.schedule.weighed, order.seat, self._size(order)))
 
     def _fetch(self, order: Order) -> None:
-        took = self._chance.choice(self._times.fetch)
+        took = self._chance.choice(self._times.fetch) * self._size(order) / SIZE
         order.seat.used = took  # read again when it has started
-        self._later(took, lambda: self._tell(self.schedule.fetched, order.seat, SIZE))
+        self._later(took, lambda: self._tell(self.schedule.fetched, order.seat, self._size(order)))
 
     def _start(self, order: Order) -> None:
         self.outcome.loads += 1
-        took = self._chance.choice(self._times.start)
+        took = self._chance.choice(self._times.start) * self._size(order) / SIZE
+        size = self._size(order)
         whole = took + order.seat.used
         self.outcome.loading += whole
-        self._later(took, lambda: self._tell(self.schedule.started, order.seat, SIZE, SLOTS, whole))
+        self._later(took, lambda: self._tell(self.schedule.started, order.seat, size, SLOTS, whole))
 
     def _stop(self, order: Order) -> None:
         if hasattr(self._worth, "left") and order.kind == "evicted":
-            self._worth.left(order.seat.model, SIZE)
+            self._worth.left(order.seat.model, self._size(order))
         took = self._chance.choice(self._times.stop)
         self._later(took, lambda: self._tell(self.schedule.stopped, order.seat))

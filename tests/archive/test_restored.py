@@ -28,7 +28,9 @@ def others(manifest):
 
 @pytest.fixture
 def room(tmp_path):
-    return lambda budget=None, ticks=lambda: 0.0: Restored(tmp_path / "cache", budget, ticks=ticks)
+    return lambda budget=None, ticks=lambda: 0.0, patience=0.0: Restored(
+        tmp_path / "cache", budget, patience=patience, ticks=ticks
+    )
 
 
 def test_what_was_restored_once_is_handed_out_at_once(room, manifest, blobs, monkeypatch):
@@ -107,6 +109,20 @@ def test_what_is_held_stays(room, manifest, others, blobs):
     assert sum(restored.used().values()) == manifest.size
     restored.let_go("first")
     restored.hold(others("second"), blobs)
+    assert set(restored.used()) == {"second"}
+
+
+def test_who_finds_no_room_waits_for_it(room, manifest, others, blobs):
+    """An engine that stops gives its place to whoever waits for one, within its patience."""
+    restored = room(manifest.size, patience=30.0)
+    restored.hold(manifest, blobs)
+    waiting = threading.Thread(target=restored.hold, args=(others("second"), blobs))
+    waiting.start()
+    while "second" not in restored._holds:
+        pass
+    restored.let_go("first")
+    waiting.join(20)
+    assert not waiting.is_alive()
     assert set(restored.used()) == {"second"}
 
 

@@ -56,15 +56,25 @@ class _Hold:
 
 
 class Restored:
-    """Restored models below *folder*, of at most *budget* bytes together; None for no bound."""
+    """Restored models below *folder*, of at most *budget* bytes together; None for no bound.
+
+    Whoever finds no room waits up to *patience* seconds for this process to let go of a model.
+    """
 
     def __init__(
-        self, folder: Path, budget: int | None = None, *, ticks: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        budget: int | None = None,
+        *,
+        patience: float = 60.0,
+        ticks: Callable[[], float] = time.time,
     ) -> None:
         self.folder = folder
         self.budget = budget
+        self._patience = patience
         self._ticks = ticks
         self._guard = threading.Lock()
+        self._freed = threading.Condition()
         self._holds: dict[str, _Hold] = {}
         self._restoring: dict[str, threading.Lock] = {}
 
@@ -90,7 +100,7 @@ class Restored:
                     _looks_right(file, path) for file, path in zip(manifest.files, places, strict=True)
                 ):
                     self._discard(model)
-                    self._make_room(manifest)
+                    self._await_room(manifest)
                     places = restore(manifest, blobs, self.folder / model, progress=progress)
                     self._note_coming(model, 0)
                     hold.checked = Future()
@@ -131,6 +141,8 @@ class Restored:
             if not hold.holders:
                 del self._holds[model]
                 os.close(hold.fd)
+        with self._freed:
+            self._freed.notify_all()
 
     def used(self) -> dict[str, int]:
         """Return the bytes of each model that lies here, one on its way counted whole."""
@@ -164,6 +176,18 @@ class Restored:
     def _note_coming(self, model: str, size: int) -> None:
         path = self.folder / _HELD / model
         _write(path, msgspec.structs.replace(_heat(path), coming=size))
+
+    def _await_room(self, manifest: Manifest) -> None:
+        until = time.monotonic() + self._patience
+        while True:
+            with self._freed:
+                try:
+                    self._make_room(manifest)
+                except CacheFull:
+                    if not self._freed.wait(until - time.monotonic()):
+                        raise
+                else:
+                    return
 
     def _make_room(self, manifest: Manifest) -> None:
         if self.budget is None:
