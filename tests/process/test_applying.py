@@ -129,3 +129,14 @@ def test_what_is_granted_by_itself_is_told_too(house):
     answers = [letter for letter in house.letters() if letter.subject == "Access is granted"]
     assert [letter.to for letter in answers] == ["grete@x.example"]
     assert "Test Lab answered" in answers[0].text
+
+
+def test_nobody_is_flooded_with_acknowledgments(house):
+    """Of what comes in the name of one address within a day, five are acknowledged; the next day, again."""
+    for _ in range(9):
+        house.apply()
+    house.apply(contact="bo@x.example")
+    assert sorted(letter.to for letter in house.letters()) == ["bo@x.example"] + ["grete@x.example"] * 5
+    house.clock.advance(timedelta(days=1))
+    house.apply()
+    assert len(house.letters()) == 7

@@ -121,3 +121,16 @@ def test_rules_that_were_adopted_are_shown(house, client, tmp_path):
     page = client.get("/access/decisions").text
     assert "It is &lt;b&gt;long&lt;/b&gt;." in page
     assert f"/record/{house.log.size() - 1}" in page
+
+
+def test_the_form_is_bounded_for_each_address(house, client):
+    """Twenty within an hour; the next is shown again with what was typed, and nothing is written."""
+    for _ in range(20):
+        assert client.post("/access/apply", data=GOOD).status_code == 201
+    size = house.log.size()
+    answer = client.post("/access/apply", data=GOOD)
+    assert (answer.status_code, "request.too_often" in answer.text) == (429, True)
+    assert "To compare models over time." in answer.text
+    assert house.log.size() == size
+    house.pass_time(hours=1)
+    assert client.post("/access/apply", data=GOOD).status_code == 201

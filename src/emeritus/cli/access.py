@@ -25,14 +25,15 @@ def command() -> None:
 @command.command()
 @click.argument("name")
 @click.option("--plan", required=True)
+@click.option("--mail", help="Where notices go. It stays private.")
 @click.pass_obj
-def join(home: Home, name: str, plan: str) -> None:
+def join(home: Home, name: str, plan: str, mail: str | None) -> None:
     """Let NAME in as a member, with a key that works at once. Who they are stays private."""
     from emeritus.access import members
 
     with home.open() as house, house.works.write() as work:
         by = acting(work.log, home.actor(), "steward", "let a member in")
-        member = members.join(work.log, work.private, house.clock, name=name, plan=plan, by=by)
+        member = members.join(work.log, work.private, house.clock, name=name, plan=plan, by=by, mail=mail)
         issued = members.issue_key(work.log, work.keys, house.clock, member.id, label=plan)
     click.echo(f"{member.id} is a member ({plan}).")
     click.echo(f"Key, shown once: {issued.text}")
@@ -42,11 +43,17 @@ def join(home: Home, name: str, plan: str) -> None:
 @click.argument("member")
 @click.pass_obj
 def lapse(home: Home, member: str) -> None:
-    """End a membership: access ends with the next call."""
+    """End a membership: access ends with the next call, and the member is told by mail."""
     from emeritus.access import members
+    from emeritus.process.joining import farewell
 
     with home.open() as house, house.works.write() as work:
-        members.lapse(work.log, member, acting(work.log, home.actor(), "steward", "end a membership"))
+        by = acting(work.log, home.actor(), "steward", "end a membership")
+        size = work.log.size()
+        members.lapse(work.log, member, by)
+        known = {each.id: each for each in members.all_members(work.log, work.private)}
+        if work.log.size() > size and member in known:
+            farewell(work, house.parts.site_url, known[member])
     click.echo(f"{member} is no member any more.")
 
 

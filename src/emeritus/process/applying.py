@@ -15,6 +15,9 @@ from emeritus.process import letters
 from emeritus.process.ports import AccessWork
 from emeritus.registry import organisation
 
+MOST_A_DAY = 5
+"""So many applications of one contact are acknowledged by mail within a day."""
+
 
 def apply(
     work: AccessWork,
@@ -28,7 +31,10 @@ def apply(
     purpose_public: bool = False,
     weights: bool = False,
 ) -> Received:
-    """Take an application, and acknowledge it by mail. Raises as `emeritus.access.applications.apply`."""
+    """Take an application, and acknowledge it by mail. Raises as `emeritus.access.applications.apply`.
+
+    Whoever gives somebody else's address cannot have them flooded: `MOST_A_DAY` are acknowledged.
+    """
     made = applications.apply(
         work.log,
         work.private,
@@ -41,7 +47,7 @@ def apply(
         weights=weights,
     )
     to = address(work, made.application.id)
-    if to is not None:
+    if to is not None and _lately(work, contact, clock) <= MOST_A_DAY:
         work.post.send(letters.received(made.application, to, _house(work), site))
     return made
 
@@ -107,6 +113,13 @@ def address(work: AccessWork, application: str) -> str | None:
         return mail_address(str(applications.applicant(work.private, application)["contact"]))
     except (InvalidInput, NotFound):
         return None
+
+
+def _lately(work: AccessWork, contact: str, clock: Clock) -> int:
+    """Return how many applications came from *contact* within a day."""
+    since = clock.now() - timedelta(days=1)
+    names = applications.of_contact(work.private, contact)[-MOST_A_DAY - 1 :]
+    return sum(applications.get_application(work.log, name).received_at > since for name in names)
 
 
 def called(work: AccessWork, dependant: Dependant) -> str:

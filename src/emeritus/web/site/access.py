@@ -17,10 +17,14 @@ from emeritus.core.errors import EmeritusError
 from emeritus.process import applying
 from emeritus.record import Log
 from emeritus.registry import Model, State, all_models
+from emeritus.web.gateway.pace import Pace
 from emeritus.web.pages.faults import Fault, of_error
 from emeritus.web.pages.forms import Form, post
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.site.answers import spell
+
+AN_HOUR = 20
+"""So many applications may come from one address within an hour, by form; a class at school shares one."""
 
 
 @frozen
@@ -49,9 +53,10 @@ def reach(log: Log) -> tuple[Reach, ...]:
 
 @frozen
 class AccessPages:
-    """The endpoints."""
+    """The endpoints. *pace* bounds how often one address may apply."""
 
     house: House
+    pace: Pace
 
     def about(self, request: Request) -> Response:
         with self.house.parts.read() as work:
@@ -80,6 +85,7 @@ class AccessPages:
     def apply(self, request: Request, sent: Form) -> Response:
         parts = self.house.parts
         try:
+            self.pace.step(request.client.host if request.client else "")
             with parts.work() as work:
                 received = applying.apply(
                     work,
@@ -151,7 +157,7 @@ class AccessPages:
 
 
 def routes(house: House) -> list[Route]:
-    pages = AccessPages(house)
+    pages = AccessPages(house, Pace(house.parts.clock, AN_HOUR))
     return [
         Route("/access", pages.about),
         Route("/access/apply", pages.form),
