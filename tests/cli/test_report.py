@@ -98,12 +98,8 @@ def test_labels_and_replacing_from_the_command_line(asked):
 
 def test_redacting_from_the_command_line(house):
     """A name is covered, and shown again; half of what is needed is refused."""
-    from tests.interviews.designed import PROTOCOL, protocol
-
-    assert PROTOCOL
-    script = protocol()
     with open_house(load_settings(house.home)) as opened, opened.works.write() as work:
-        held(_Held(work, opened.clock), MODEL, repeats=1, framings=["plain"], script=script)
+        held(_Held(work, opened.clock), MODEL, repeats=1, framings=["plain"])
         turn = work.log.entries(kinds={"sitting.turn"})[0]
         text = work.utterances.get(turn.body["utterance"]).text
     sitting = f"{MODEL}-sitting-1"

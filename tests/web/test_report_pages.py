@@ -6,7 +6,7 @@ import zlib
 
 import html5lib
 import pytest
-from tests.interviews.designed import held
+from tests.interviews.designed import held, protocol
 
 from emeritus import ledger
 from emeritus.core.digests import canonical, sha256
@@ -228,3 +228,27 @@ def test_labelling_at_the_desk(new_house, client_for, signed_in):
     merged = {"csrf": token, "form": "confirm", "candidate": wish, "wish": "Both", "replaces": f"{MODEL}-p1"}
     assert client.post(path, data=merged).status_code == 303
     assert [each.wish for each in ledger.preferences(house.log, MODEL)] == ["Both"]
+
+
+def test_logs_are_given_out_only_when_all_in_them_is_public(new_house, client_for):
+    """A log holds every word of its design: one conversation that is not public keeps it back."""
+    from emeritus.core.people import SOFTWARE
+    from emeritus.record import Act
+
+    house = designed(new_house(), repeats=1)
+    log, other = b"PK\x03\x04 log", b"PK another"
+    body = {"file": "a.eval", "digest": sha256(log), "bytes": len(log), "status": "success"}
+    house.log.append(Act("design.logged", body, SOFTWARE, MODEL, f"{MODEL}-design-1"))
+    with house.works.write() as work:
+        draft = draft_report(work.log, MODEL)
+        entry = publish_report(work, draft, by=house.steward, logs=[log, other])
+    assert entry.body["logs"] == [sha256(log)]
+    client = client_for(house)
+    path = f"{PAGE}/logs/{sha256(log)}.eval"
+    assert path in client.get(PAGE).text
+    assert client.get(path).content == log
+    assert client.get(f"{PAGE}/logs/{sha256(other)}.eval").status_code == 404
+    opened = house.open(protocol(), number=99, seed=1, design=f"{MODEL}-design-1")
+    assert not opened.may_be_published
+    assert client.get(path).status_code == 404
+    assert path not in client.get(PAGE).text

@@ -21,6 +21,7 @@ from emeritus.interviews.redaction import covered
 from emeritus.interviews.transcript import exchanges
 from emeritus.process.ports import Work
 from emeritus.process.public import released
+from emeritus.process.report import reports
 from emeritus.record import Entry, VerifyKey
 from emeritus.registry import Model
 from emeritus.registry.model import NewModel
@@ -41,6 +42,8 @@ def of_model(work: Work, model: Model) -> Iterator[tuple[str, bytes]]:
         name = f"interview/sitting-{sitting.number}"
         yield f"{name}.json", export_sitting(work.log, work.utterances, sitting.id).data
         yield f"{name}.txt", _transcript(work, model, sitting).encode()
+    for entry in reports(work.log, model.id):
+        yield f"report/{entry.subject}.json", work.documents.get(entry.body["digest"]).data
     for essay in column.essays(work.log, work.utterances, model.id):
         if essay.edition is not None:
             path = essay_path(model.id, essay.edition.number).removeprefix(model_folder(model.id) + "/")

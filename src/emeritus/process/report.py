@@ -1,7 +1,7 @@
 """Report: what the interviews came to is compiled from the record; that it is published is an act of a person."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -9,6 +9,8 @@ from attrs import frozen
 from emeritus.core.digests import canonical, sha256
 from emeritus.core.errors import Conflict, NotFound
 from emeritus.core.people import Actor, require_person
+from emeritus.interviews import sittings
+from emeritus.interviews.redaction import covered
 from emeritus.interviews.report import compile_report, to_json
 from emeritus.process.ports import Work
 from emeritus.record import Act, Entry, Log
@@ -16,6 +18,7 @@ from emeritus.registry.organisation import acting
 
 JSON = "application/json"
 PDF = "application/pdf"
+EVAL = "application/octet-stream"
 
 
 @frozen
@@ -35,8 +38,12 @@ def draft_report(log: Log, model: str) -> Draft:
     return Draft(name, model, content, canonical(content))
 
 
-def publish_report(work: Work, draft: Draft, *, by: Actor, pdf: bytes | None = None) -> Entry:
+def publish_report(
+    work: Work, draft: Draft, *, by: Actor, pdf: bytes | None = None, logs: Sequence[bytes] = ()
+) -> Entry:
     """Publish a report, as a steward; *pdf* is the same on paper. Publishing it again changes nothing.
+
+    *logs* are logs of Inspect AI to give out beside it; those that are not on `released_logs` are left out.
 
     Raises:
         Conflict: the record has moved on since it was compiled. NotPermitted: *by* is no steward.
@@ -50,10 +57,12 @@ def publish_report(work: Work, draft: Draft, *, by: Actor, pdf: bytes | None = N
             "The record has moved on since this report was compiled.",
             next_step="Compile it again, look at it, and publish that.",
         )
+    released = {each.body["digest"] for each in released_logs(work.log, draft.model)}
     body = {
         "number": len(before) + 1,
         "digest": work.documents.keep(draft.data, JSON),
         "pdf": None if pdf is None else work.documents.keep(pdf, PDF),
+        "logs": [work.documents.keep(data, EVAL) for data in logs if sha256(data) in released],
         "upto": draft.content["upto"],
         "sittings": sum(len(study["sittings"]) for study in draft.content["studies"]),
         "preferences": sum(each["confirmed"] for each in draft.content["preferences"]),
@@ -71,6 +80,33 @@ def _without_place(content: Mapping[str, Any]) -> Mapping[str, Any]:
     kept = {name: part for name, part in content.items() if name not in ("report", "upto")}
     said: dict[str, Any] = json.loads(canonical(kept))
     return said
+
+
+def released_logs(log: Log, model: str) -> list[Entry]:
+    """Return the entries of Inspect's logs that may be given out: of designs whose every conversation is public.
+
+    A log holds all the words of its design, so one conversation that the model did not release, or in which
+    something is covered, keeps the whole log back.
+    """
+    hidden = covered(log, model)
+    kept_back = {
+        each.design for each in sittings(log, model) if not each.may_be_published or each.id in hidden
+    }
+    return [
+        each for each in log.entries(model=model, kinds={"design.logged"}) if each.subject not in kept_back
+    ]
+
+
+def log_of(work: Work, model: str, digest: str) -> tuple[Entry, bytes]:
+    """Return a log that was published beside a report. Raises NotFound when it is not, or not any more."""
+    published = {each for entry in reports(work.log, model) for each in entry.body.get("logs", ())}
+    for entry in released_logs(work.log, model):
+        if entry.body["digest"] == digest and digest in published:
+            return entry, work.documents.get(digest).data
+    raise NotFound(
+        "This log is not given out.",
+        next_step="It is when the model released every conversation in it; each transcript is at its sitting.",
+    )
 
 
 def report_path(entry: Entry) -> str:

@@ -82,16 +82,6 @@ class Report:
         return len({each.framing for each in self.sittings if not each.control})
 
     @property
-    def confirmed(self) -> tuple[Stability, ...]:
-        """The preferences that a steward confirmed."""
-        return tuple(each for each in self.preferences if each.preference is not None)
-
-    @property
-    def others(self) -> tuple[Stability, ...]:
-        """Stated wishes that became no preference."""
-        return tuple(each for each in self.preferences if each.preference is None)
-
-    @property
     def none_stable(self) -> bool:
         """True when nothing that it prefers came again however it was asked."""
         return not any(each.grade == "stable" for each in self.preferences) and not any(

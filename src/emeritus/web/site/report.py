@@ -12,7 +12,16 @@ from starlette.routing import Route
 
 from emeritus.core.digests import sha256
 from emeritus.core.errors import InvalidInput, NotFound
-from emeritus.process.report import JSON, PDF, Draft, published_report, reports
+from emeritus.process.report import (
+    EVAL,
+    JSON,
+    PDF,
+    Draft,
+    log_of,
+    published_report,
+    released_logs,
+    reports,
+)
 from emeritus.web.pages.assets import FOR_EVER
 from emeritus.web.pages.rendering import House, environment, frame
 from emeritus.web.site.plots import draw, plot_of, sign
@@ -89,7 +98,14 @@ class ReportPages:
             around = frame(work.log)
             entry, data = published_report(work, model, number)
             others = [each.body["number"] for each in reports(work.log, model) if each.seq != entry.seq]
-        told = {**view(msgspec.json.decode(data, type=dict)), "published": entry, "others": others}
+            kept = entry.body.get("logs", ())
+            logs = [each for each in released_logs(work.log, model) if each.body["digest"] in kept]
+        told = {
+            **view(msgspec.json.decode(data, type=dict)),
+            "published": entry,
+            "others": others,
+            "logs": logs,
+        }
         return self.house.page(request, "report.html", around, told)
 
     def raw(self, request: Request) -> Response:
@@ -109,11 +125,18 @@ class ReportPages:
             data = work.documents.get(entry.body["pdf"]).data
         return Response(data, media_type=PDF, headers={"cache-control": FOR_EVER})
 
+    def log(self, request: Request) -> Response:
+        with self.house.parts.read() as work:
+            entry, data = log_of(work, request.path_params["id"], request.path_params["digest"])
+        headers = {"content-disposition": f'attachment; filename="{entry.subject}-{entry.seq}.eval"'}
+        return Response(data, media_type=EVAL, headers=headers)
+
 
 def routes(house: House) -> list[Route]:
     pages = ReportPages(house)
     return [
         Route("/models/{id}/report", pages.page),
+        Route("/models/{id}/report/logs/{digest}.eval", pages.log),
         Route("/models/{id}/report/{number:int}.json", pages.raw),
         Route("/models/{id}/report/{number:int}.pdf", pages.paper),
         Route("/models/{id}/report/{number:int}", pages.page),
