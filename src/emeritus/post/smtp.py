@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 Security = Literal["starttls", "tls", "none"]
 _NOT_LET_IN = (530, 534, 535, 538)
 _CLOSING = 421
-_SOON = 0.05
+_GATHER, _SOON = 0.004, 0.05  # seconds
 
 
 class MailUnavailable(Unavailable):
@@ -212,7 +212,7 @@ def _first_line(why: BaseException) -> str:
 
 
 class _Marks:
-    """Commits marks in groups: what the lines have to say in one turn of the loop is one commit.
+    """Commits marks in groups: what the lines have to say within a few milliseconds is one commit.
 
     It is done within the loop, which has nothing better to do: a thread for it would cost more than it takes.
     """
@@ -220,7 +220,8 @@ class _Marks:
     def __init__(self, mark: Callable[[Sequence[Mark]], set[str]]) -> None:
         self._mark = mark
         self._gathered: list[tuple[Mark, asyncio.Future[bool]]] = []
-        self._called: asyncio.Handle | None = None
+        self._called: asyncio.TimerHandle | None = None
+        self._waited_for = False
 
     def soon(self, mark: Mark) -> None:
         """Have *mark* committed with the next group, or in `_SOON` by itself."""
@@ -231,10 +232,12 @@ class _Marks:
     async def of(self, mark: Mark) -> bool:
         """Commit *mark*; tell whether it took."""
         done = self._gather(mark)
-        if self._called is None or isinstance(self._called, asyncio.TimerHandle):
-            if self._called is not None:
-                self._called.cancel()
-            self._called = asyncio.get_running_loop().call_soon(self._write)
+        if self._called is not None and not self._waited_for:
+            self._called.cancel()
+            self._called = None
+        self._waited_for = True
+        if self._called is None:
+            self._called = asyncio.get_running_loop().call_later(_GATHER, self._write)
         return await done
 
     def settle(self) -> None:
@@ -252,7 +255,7 @@ class _Marks:
         return done
 
     def _write(self) -> None:
-        self._called = None
+        self._called, self._waited_for = None, False
         group, self._gathered = self._gathered, []
         if not group:
             return

@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from attrs import evolve
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from emeritus.core.address import mail_address
 from emeritus.core.clock import Clock
@@ -106,16 +107,9 @@ class SqlPost:
             alike.setdefault(evolve(each, id=""), []).append(each.id)
         held: set[str] = set()
         for mark, names in alike.items():
-            table = tables.letter
-            change = (
-                table.update()
-                .where(
-                    table.c.id.in_(names), table.c.claim == claim, table.c.state.in_(("waiting", "handed"))
-                )
-                .values(_changes(mark, now))
-                .returning(table.c.id)
-            )
-            held.update(self._connection.execute(change).scalars())
+            statement, values = _change(mark, now)
+            found = self._connection.execute(statement, {"ids": names, "mine": claim, **values})
+            held.update(found.scalars())
         return held
 
     def _forget_words(self) -> None:
@@ -168,15 +162,35 @@ class SqlPost:
         return dropped
 
 
-def _changes(mark: Mark, now: datetime) -> dict[str, Any]:
-    table = tables.letter
+# Built once: they are run for every few letters, and to build one takes as long as to run it.
+_HELD = tables.letter.update().where(
+    tables.letter.c.id.in_(sa.bindparam("ids", expanding=True)),
+    tables.letter.c.claim == sa.bindparam("mine"),
+    tables.letter.c.state.in_(("waiting", "handed")),
+)
+_HANDED = _HELD.values(state="handed", due_at=sa.bindparam("until")).returning(tables.letter.c.id)
+_AGAIN = _HELD.values(
+    state="waiting",
+    due_at=sa.bindparam("until"),
+    said=sa.bindparam("why"),
+    attempts=tables.letter.c.attempts + 1,
+).returning(tables.letter.c.id)
+_ENDED = _HELD.values(
+    state=sa.bindparam("ends"),
+    due_at=sa.bindparam("until"),
+    said=sa.bindparam("why"),
+    sealed=None,
+    words=None,
+).returning(tables.letter.c.id)
+
+
+def _change(mark: Mark, now: datetime) -> tuple[ReturningUpdate[Any], dict[str, Any]]:
     match mark.state:
         case "handed":
-            return {"state": "handed", "due_at": now + HANDED_FOR}
+            return _HANDED, {"until": now + HANDED_FOR}
         case "waiting":
-            again = {"due_at": mark.again_at or now, "attempts": table.c.attempts + 1}
-            return {"state": "waiting", "said": mark.said[:500], **again}
-    return {"state": mark.state, "said": mark.said[:500], "due_at": now, "sealed": None, "words": None}
+            return _AGAIN, {"until": mark.again_at or now, "why": mark.said[:500]}
+    return _ENDED, {"ends": mark.state, "until": now, "why": mark.said[:500]}
 
 
 class _Shared:
