@@ -60,10 +60,13 @@ def make_pool(settings: Settings, works: SqlWorks, clock: Clock, parts: Callable
 
 
 def make_ensemble(
-    settings: Settings, works: SqlWorks, clock: Clock, parts: Parts, model_id: str, count: int
+    settings: Settings, works: SqlWorks, clock: Clock, parts: Parts, model_id: str, count: int, threads: int
 ) -> Ensemble:
-    """Return *count* engines of one model, of one slot each, for conversations; they share the processors."""
-    threads = settings.engine_threads or max(1, (os.cpu_count() or 1) // count)
+    """Return *count* engines of one model, of one slot each, for conversations.
+
+    They share the processors, where *threads* of each is 0.
+    """
+    threads = threads or settings.engine_threads or max(1, (os.cpu_count() or 1) // count)
 
     restored = Restored(settings.cache_folder, settings.cache_budget or None)
 

@@ -73,9 +73,9 @@ class House:
             self.parts, self.database, workers=SqlWorkers(self.database), failure_count=failures, **more
         )
 
-    def ensemble(self, model_id: str, count: int) -> Ensemble:
+    def ensemble(self, model_id: str, count: int, threads: int = 0) -> Ensemble:
         """Return engines of *model_id* for conversations, not yet started; whoever asked closes it."""
-        return make_ensemble(self.settings, self.works, self.clock, self.parts, model_id, count)
+        return make_ensemble(self.settings, self.works, self.clock, self.parts, model_id, count, threads)
 
     def neighbours(self) -> Neighbours:
         """Return the pool with its neighbours, for a process that serves."""

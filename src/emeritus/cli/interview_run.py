@@ -165,11 +165,13 @@ def replay(home: Home, sitting: str, as_json: bool) -> None:
     from emeritus import interviews
     from emeritus.cli.progress import Bars
     from emeritus.process.replay import replay as again
+    from emeritus.process.replay import threads_of
 
     with home.open() as house:
         with house.works.read() as work:
             model = interviews.get_sitting(work.log, sitting).model
-        with house.ensemble(model, 1) as ensemble, Bars() as bars:
+        threads = threads_of(house.parts, sitting)
+        with house.ensemble(model, 1, threads) as ensemble, Bars() as bars:
             found = again(
                 house.parts,
                 sitting,

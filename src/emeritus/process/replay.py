@@ -1,5 +1,6 @@
 """Replay: hold a sitting again with archived weights, the same seeds and the same steps, and compare every word."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
@@ -18,7 +19,7 @@ from emeritus.registry import get_model
 
 Converse = Callable[[], AbstractContextManager[Conversation]]
 Told = Callable[[int, int, str], None]
-_CACHE = "; prompt cache: "
+_HOW = re.compile(r"; threads: (\d{1,4}); prompt cache: (?:none|begun|kept)$")
 
 
 @frozen
@@ -98,8 +99,16 @@ def _first_difference(
 
 
 def bare(build: EngineBuild) -> EngineBuild:
-    """Return an engine build without what it says of the prompt cache."""
-    return EngineBuild(build.name, build.version, build.system.partition(_CACHE)[0])
+    """Return an engine build without what it says of threads and of the prompt cache."""
+    return EngineBuild(build.name, build.version, _HOW.sub("", build.system))
+
+
+def threads_of(parts: Parts, sitting_id: str) -> int:
+    """Return with how many threads a sitting was drawn; 0 where its words do not say. Raises NotFound."""
+    with parts.work() as work:
+        turns = interviews.get_sitting(work.log, sitting_id).turns
+        found = [_HOW.search(work.utterances.get(turn.utterance).engine.system) for turn in turns[:1]]
+    return int(found[0][1]) if found and found[0] else 0
 
 
 def _reasons(was: Utterance, again: Utterance) -> tuple[str, ...]:
@@ -109,6 +118,9 @@ def _reasons(was: Utterance, again: Utterance) -> tuple[str, ...]:
         found.append("the weights are others: these were restored from another file")
     if (then.name, then.version) != (now.name, now.version):
         found.append(f"the engine is another: {then.name} {then.version} then, {now.name} {now.version} now")
+    if (before := _HOW.search(was.engine.system)) and (after := _HOW.search(again.engine.system)):
+        if before[1] != after[1]:
+            found.append(f"{before[1]} threads drew it then, {after[1]} now")
     if then.system != now.system:
         found.append(f"the processor or the build is another: {then.system} then, {now.system} now")
     if not found:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from emeritus.voices.engine_process import EngineProcess
     from emeritus.voices.llama import LlamaVoice
 
-PROMPT_CACHE = "prompt cache: "
-"""What stands in an utterance's engine build before what was kept."""
 READ_ONLY = Sampling(seed=0, max_tokens=0)
 
 
@@ -78,5 +76,5 @@ class KeptConversation:
             voice.begun = None
         said = voice.draw(process, prompt, sampling, schema, cache=cache != "none")
         self._process = process
-        system = f"{said.engine.system}; {PROMPT_CACHE}{cache}"
+        system = f"{said.engine.system}; threads: {voice.threads}; prompt cache: {cache}"
         return Said(evolve(said, engine=evolve(said.engine, system=system)), cache)

@@ -118,6 +118,11 @@ class LlamaVoice:
     def slots(self) -> int:
         return self._settings.slots
 
+    @property
+    def threads(self) -> int:
+        """How many threads draw; another number of them can change the words."""
+        return self._settings.threads or os.cpu_count() or 1
+
     def log(self) -> tuple[str, ...]:
         """Return the last lines the engine logged, for people who look for a fault."""
         return self._process.log() if self._process is not None else ()
@@ -272,7 +277,7 @@ class LlamaVoice:
     def _start_process(self) -> EngineProcess:
         chosen, key = asdict(self._settings), new_key()
         server = chosen.pop("server")
-        chosen["threads"] = self._settings.threads or os.cpu_count() or 1
+        chosen["threads"] = self.threads
         chosen |= {"path": str(self._path.resolve()), "model": self.model, "key": key}
         orders = chosen if server is None else _server(str(server), chosen, free_port())
         process = EngineProcess(
