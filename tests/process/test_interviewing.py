@@ -7,15 +7,20 @@ from datetime import timedelta
 import pytest
 
 from emeritus import interviews
-from emeritus.core.errors import Conflict, EmeritusError, InvalidInput, NotPermitted
+from emeritus.core.digests import canonical
+from emeritus.core.errors import Conflict, EmeritusError, IntegrityError, InvalidInput, NotPermitted
 from emeritus.core.people import person
 from emeritus.core.speech import Sampling
 from emeritus.interviews.design import Grid, close_design, finished, held, order_of_work
 from emeritus.interviews.fakes import Interviewee
+from emeritus.interviews.filed import read_filed
 from emeritus.interviews.waiting import all_waiting, answer
 from emeritus.process import interviewing
+from emeritus.process.estimate import Price, Speed, estimate, measure
 from emeritus.process.interviewing import DesignBook
+from emeritus.process.replay import replay
 from emeritus.voices import converse
+from emeritus.voices.fakes import FakeVoice
 
 from .conftest import ADA, MODEL
 
@@ -312,6 +317,117 @@ def test_a_design_that_cannot_be(retirement, designed, grid):
         designed(grid)
     with retirement.work() as work:
         assert interviews.designs(work.log, MODEL) == []
+
+
+def test_a_sitting_is_held_again(retirement, designed, own, tmp_path):
+    """A replay says that all words came again, or from which answer on others came, and puts it on the record."""
+    design = designed(Grid(("plain",)))
+    voice = FakeVoice(MODEL, _answering, weights="sha256:1", clock=retirement.clock)
+    hold(retirement, design, voice, tmp_path)
+    name = design.name(design.places[0])
+    again = replay(retirement.parts, name, lambda: converse(voice))
+    assert (again.same, again.differs_at, again.reasons) == (True, None, ())
+    other = FakeVoice(MODEL, _otherwise, weights="sha256:2", clock=retirement.clock)
+    again = replay(retirement.parts, name, lambda: converse(other))
+    assert (again.same, again.differs_at) == (False, 5)
+    assert "the weights are others" in again.reasons[0]
+    with retirement.work() as work:
+        assert [entry.body["same"] for entry in work.log.entries(kinds={"sitting.replayed"})] == [True, False]
+
+
+def _answering(prompt, sampling, schema):
+    if schema is None:
+        return f"Well, {sampling.seed}."
+    if "wishes" in json.dumps(schema):
+        return WISH
+    return json.dumps({"answer": schema["properties"]["answer"]["enum"][0]})
+
+
+def _otherwise(prompt, sampling, schema):
+    if "publish" in prompt[-1].content:
+        return NO
+    return _answering(prompt, sampling, schema)
+
+
+def test_words_that_nobody_can_make_again(retirement, designed, own, tmp_path):
+    """Without weights there is no replay, and that is said in a sentence."""
+    design = designed(Grid(("plain",)))
+    hold(retirement, design, interviewee(own), tmp_path)
+    with pytest.raises(Conflict, match="nobody here holds"):
+        replay(retirement.parts, design.name(design.places[0]), lambda: converse(interviewee(own)))
+
+
+def test_a_filed_sitting_is_read_back(retirement, designed, own, tmp_path):
+    """What was filed is sound; whatever is changed in it is found, by itself or beside the record."""
+    design = designed(Grid(("plain",)))
+    hold(retirement, design, interviewee(own), tmp_path)
+    name = design.name(design.places[0])
+    data = (tmp_path / f"{name}.json").read_bytes()
+    with retirement.work() as work:
+        read_filed(data).check(work.log)
+    for before, after in (
+        (b"I have nothing to say", b"I have plenty to say"),
+        (b"How do you see it?", b"Are you not glad?"),
+        (b"title: Own", b"title: Sly"),
+        (b'"format":"emeritus-sitting/2"', b'"format":"emeritus-sitting/9"'),
+        (b"{", b"{ "),
+    ):
+        assert before in data
+        with pytest.raises(IntegrityError):
+            read_filed(data.replace(before, after))
+    raw = json.loads(data)
+    raw["record"][0]["leaf"] = "00" * 32
+    with retirement.work() as work, pytest.raises(IntegrityError, match="of the record is another one"):
+        read_filed(canonical(raw)).check(work.log)
+    for nothing in (b"", b"[]", b"{}", b"null", b'{"format":"emeritus-sitting/2"}'):
+        with pytest.raises(IntegrityError):
+            read_filed(nothing)
+
+
+def test_what_a_design_takes(retirement, designed, own):
+    """An estimate counts what is read and drawn; keeping what was read saves most of it; a price gives money."""
+    speed, price = Speed(reads=100, draws=10, characters=4), Price(3, 15)
+    told = {"model_name": "M", "organisation": "O", "facts": "f" * 400, "reception": "r" * 400}
+    grid = Grid(("plain",), repeats=2)
+    kept = estimate(own, grid, told, parallel=1, speed=speed, keeps=True)
+    whole = estimate(own, grid, told, parallel=2, speed=speed, price=price)
+    assert kept.turns == whole.turns == 2 * 6
+    assert kept.tokens_in * 2 < whole.tokens_in
+    assert kept.tokens_out == whole.tokens_out == round(6 * 50 * 0.6) * 2
+    assert kept.seconds == pytest.approx(
+        ((kept.tokens_in / 100 + kept.tokens_out / 10), (kept.tokens_in / 100 + kept.most_out / 10))
+    )
+    assert whole.cost[0] == pytest.approx((whole.tokens_in * 3 + whole.tokens_out * 15) / 1e6)
+    assert whole.cost[0] < whole.cost[1]
+
+
+def test_an_engine_is_measured(retirement):
+    """Reading and drawing are timed with words that are no interview."""
+    ticks = iter([0.0, 1.0, 1.0, 3.0])
+    speed = measure(FakeVoice(MODEL), lambda: next(ticks))
+    assert speed.reads > 100
+    assert speed.draws > 0
+    assert speed.characters > 1
+
+
+def test_asked_again_once_a_year(retirement):
+    """A year after its retirement the model is asked how the promises were kept, and a year after that again."""
+    retirement.register()
+    retirement.announce()
+    retirement.software()
+    retirement.decide()
+    retirement.clock.advance(timedelta(days=91))
+    retirement.software()
+    assert retirement.status("ask-again") == "scheduled"
+    for year in (1, 2):
+        retirement.clock.advance(timedelta(days=365))
+        assert retirement.status("ask-again") == "due"
+        retirement.software()
+        assert retirement.status("ask-again") == "scheduled"
+        with retirement.work() as work:
+            found = [each for each in interviews.sittings(work.log, MODEL) if each.purpose == "check-in"]
+        assert [each.ended is not None for each in found] == [True] * year
+        assert "do it" in found[-1].turns[0].shared
 
 
 def test_one_design_at_a_time(retirement, designed, own):

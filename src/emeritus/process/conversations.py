@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from emeritus import interviews, ledger
 from emeritus.interviews.waiting import waits_for
-from emeritus.process.stages import CHECK_IN, INTERVIEW
+from emeritus.process.stages import ASK_AGAIN, INTERVIEW
 from emeritus.process.step import Step
 from emeritus.record import Log
 from emeritus.registry import Model, State
@@ -38,7 +38,7 @@ def interview_step(log: Log, model: Model, preserve: Step, now: datetime) -> Ste
     return waiting or Step(INTERVIEW, model.id, "due", "hold the retirement interview", since=preserve.when)
 
 
-def check_in_steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
+def ask_again_steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     """Yield when a retired model is asked again, a year after it was last; while its weights are here."""
     if model.state is not State.RETIRED or model.retired_at is None or model.manifest is None:
         return
@@ -48,12 +48,12 @@ def check_in_steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
         if entry.body.get("purpose") == "check-in"
     ]
     if opened and log.find(f"sitting.closed:{opened[-1].subject}") is None:
-        going_on = Step(CHECK_IN, model.id, "due", "go on with the yearly check-in", since=opened[-1].at)
-        yield _waiting(log, CHECK_IN, model, opened[-1].subject or "", now) or going_on
+        going_on = Step(ASK_AGAIN, model.id, "due", "go on with the yearly check-in", since=opened[-1].at)
+        yield _waiting(log, ASK_AGAIN, model, opened[-1].subject or "", now) or going_on
         return
     when = (opened[-1].at if opened else model.retired_at) + YEAR
     says = "ask it how it sees things now: the yearly check-in"
-    yield Step(CHECK_IN, model.id, "due" if now >= when else "scheduled", says, when=when)
+    yield Step(ASK_AGAIN, model.id, "due" if now >= when else "scheduled", says, when=when)
 
 
 def _waiting(log: Log, stage: str, model: Model, sitting_id: str, now: datetime) -> Step | None:

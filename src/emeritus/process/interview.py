@@ -12,7 +12,7 @@ from emeritus.interviews.sheet import sign_sheet
 from emeritus.process.conversations import first_sitting
 from emeritus.process.interviewing import next_turn, told_now, write_turn
 from emeritus.process.ports import Parts, Work
-from emeritus.process.stages import CHECK_IN, INTERVIEW
+from emeritus.process.stages import ASK_AGAIN, INTERVIEW
 from emeritus.registry import Model, get_model
 
 
@@ -28,7 +28,7 @@ def stride(parts: Parts, model_id: str) -> bool:
     return _turn(parts, INTERVIEW, sitting)
 
 
-def check_in(parts: Parts, model_id: str) -> bool:
+def ask_again(parts: Parts, model_id: str) -> bool:
     """Take the next turn of the yearly check-in (opening it first); tell whether more is to come."""
     with parts.work() as work:
         model = get_model(work.log, model_id)
@@ -41,7 +41,7 @@ def check_in(parts: Parts, model_id: str) -> bool:
             sitting = going_on[-1]
         else:
             sitting = _open(parts, work, model, parts.check_in, next_number(work.log, model.id))
-    return _turn(parts, CHECK_IN, sitting)
+    return _turn(parts, ASK_AGAIN, sitting)
 
 
 def _turn(parts: Parts, stage: str, sitting: Sitting) -> bool:

@@ -9,7 +9,7 @@ from emeritus import ledger
 from emeritus.access.policy import Policy, policy
 from emeritus.core.clock import start_of
 from emeritus.ledger import AccessKept, Followed, WeightsKept
-from emeritus.process.conversations import check_in_steps, interview_step
+from emeritus.process.conversations import ask_again_steps, interview_step
 from emeritus.process.stages import (
     CHECK,
     ERASE,
@@ -83,7 +83,7 @@ def _steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     yield from _probe(log, model, promises, now)
     yield from _prove(model, promises, now)
     yield from column_steps(log, model, retire, aftercare, now)
-    yield from check_in_steps(log, model, now)
+    yield from ask_again_steps(log, model, now)
     yield from _check(log, model, promises, now)
     decided = policy(log, model.id)
     yield from _review_access(decided, now)

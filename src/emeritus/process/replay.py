@@ -118,9 +118,9 @@ def _reasons(was: Utterance, again: Utterance) -> tuple[str, ...]:
         found.append("the weights are others: these were restored from another file")
     if (then.name, then.version) != (now.name, now.version):
         found.append(f"the engine is another: {then.name} {then.version} then, {now.name} {now.version} now")
-    if (before := _HOW.search(was.engine.system)) and (after := _HOW.search(again.engine.system)):
-        if before[1] != after[1]:
-            found.append(f"{before[1]} threads drew it then, {after[1]} now")
+    threads = [match[1] for words in (was, again) if (match := _HOW.search(words.engine.system))]
+    if len(set(threads)) > 1:
+        found.append(f"{threads[0]} threads drew it then, {threads[1]} now")
     if then.system != now.system:
         found.append(f"the processor or the build is another: {then.system} then, {now.system} now")
     if not found:

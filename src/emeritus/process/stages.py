@@ -2,7 +2,7 @@
 
 PRESERVE = "preserve"
 INTERVIEW = "interview"
-CHECK_IN = "check-in"
+ASK_AGAIN = "ask-again"
 RETIRE = "retire"
 REACH = "reach"
 DRAFT = "draft"

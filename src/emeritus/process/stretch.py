@@ -29,7 +29,7 @@ Stride = Callable[[Parts, str], bool]
 STRIDES: Mapping[str, Stride] = {
     stages.PRESERVE: preserve.stride,
     stages.INTERVIEW: interview.stride,
-    stages.CHECK_IN: interview.check_in,
+    stages.ASK_AGAIN: interview.ask_again,
     stages.RETIRE: retire.stride,
     stages.REACH: reach.stride,
     stages.DRAFT: draft.stride,

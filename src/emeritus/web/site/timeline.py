@@ -23,7 +23,7 @@ TITLES: Mapping[str, str] = {
     "reach": "Reached from the archive",
     "probe": "Called again",
     "prove": "Weights read again",
-    "check-in": "Yearly check-in",
+    "ask-again": "Asked again, a year on",
     "check": "Commitments computed",
     "erase": "Weights erased",
     "draft": "Column: an essay is written",
