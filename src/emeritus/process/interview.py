@@ -9,7 +9,7 @@ from emeritus.interviews import Sitting
 from emeritus.interviews.design import next_number
 from emeritus.interviews.opening import required
 from emeritus.interviews.sheet import sign_sheet
-from emeritus.process.conversations import first_sitting
+from emeritus.process.conversations import ask_again_steps, first_sitting
 from emeritus.process.interviewing import next_turn, told_now, write_turn
 from emeritus.process.ports import Parts, Work
 from emeritus.process.stages import ASK_AGAIN, INTERVIEW
@@ -29,9 +29,11 @@ def stride(parts: Parts, model_id: str) -> bool:
 
 
 def ask_again(parts: Parts, model_id: str) -> bool:
-    """Take the next turn of the yearly check-in (opening it first); tell whether more is to come."""
+    """Take the next turn of the yearly check-in (opening it when a year has passed); tell whether more is to come."""
     with parts.work() as work:
         model = get_model(work.log, model_id)
+        if not any(step.status == "due" for step in ask_again_steps(work.log, model, parts.clock.now())):
+            return False
         going_on = [
             each
             for each in interviews.sittings(work.log, model.id)
