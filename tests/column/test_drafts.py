@@ -33,6 +33,7 @@ from emeritus.column.asking import shuffled
 from emeritus.core.digests import sha256
 from emeritus.core.errors import Conflict, InvalidInput, NotPermitted
 from emeritus.core.people import SOFTWARE
+from emeritus.core.speech import EngineBuild
 
 from .conftest import ADA, EDSGER, GRACE, MODEL, WORDS
 
@@ -170,6 +171,17 @@ def test_all_that_made_a_draft_is_on_record_with_it(house):
         assert entry.body["engine"] == {"name": "scripted", "version": "1", "system": ""}
         assert entry.body["context"]["parts"][0]["kind"] == "essays"
         assert Context.from_json(entry.body["context"]).to_json() == entry.body["context"]
+
+
+def test_where_a_remote_is_called_is_not_on_the_record(house):
+    """Its engine names the address; the entry of a draft does not, and that of weights held here names it all."""
+    address = EngineBuild("openai-compatible", "1", "https://inside.example/v1, asked for 'x'")
+    request = house.request()
+    said = evolve(house.said(request), engine=address)
+    assert record_draft(house.log, house.utterances, request, said).body["engine"]["system"] == ""
+    request = house.request(2)
+    said = evolve(house.said(request), engine=EngineBuild("llama.cpp", "1", "AVX2"), weights="sha256:00")
+    assert record_draft(house.log, house.utterances, request, said).body["engine"]["system"] == "AVX2"
 
 
 def test_words_are_not_shown_before_somebody_signed_for_them(house, monkeypatch):

@@ -163,7 +163,7 @@ def record_draft(log: Log, utterances: Utterances, request: DraftRequest, uttera
         "spoken": spoken,
         "finish": utterance.finish,
         "sampling": asdict(utterance.sampling),
-        "engine": asdict(utterance.engine),
+        "engine": _engine(utterance),
         "utterance": utterance.id,
         "more": _more(request.regime, request.drafts + spoken, request.attempt, request.redrafts),
         **({} if request.context is None else {"context": request.context.to_json()}),
@@ -177,6 +177,12 @@ def record_draft(log: Log, utterances: Utterances, request: DraftRequest, uttera
     adopt(log, request.regime)
     utterances.keep(utterance)
     return log.append(act)
+
+
+def _engine(utterance: Utterance) -> dict[str, str]:
+    """Return the engine's build as it may stand on the record: where a remote is called is nobody's business."""
+    build: dict[str, str] = asdict(utterance.engine)
+    return build if utterance.weights else {**build, "system": ""}
 
 
 def _in_turn(request: DraftRequest, made: list[Standing]) -> None:

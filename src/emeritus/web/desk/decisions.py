@@ -114,7 +114,8 @@ class DecisionPages:
             weeks = whole(sent.get("weeks"), "The length of the column")
             usual = ColumnPlan()
             first, regime = sent.get("first").strip(), sent.get("regime").strip()
-            column = ColumnPlan(weeks, regime or usual.regime, first or usual.first)
+            notebook = sent.get("notebook") == "yes"
+            column = ColumnPlan(weeks, regime or usual.regime, first or usual.first, notebook)
         decide.decide_aftercare(
             work,
             model,
