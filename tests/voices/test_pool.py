@@ -471,6 +471,22 @@ def test_closing_drains():
     house.pool.close()
 
 
+def test_callers_from_outside_are_turned_away_first():
+    """While a server drains, its callers in the line and at the door are told; the house's own work goes on."""
+    house = House(memory=10)
+    with ThreadPoolExecutor(2) as callers:
+        with house.pool.lease("a"):
+            outside = callers.submit(lease, house.pool, "b", "key-1")
+            inside = callers.submit(house.pool.warm, "b")
+            until(lambda: house.pool.waiting() == 2)
+            house.pool.turn_away()
+            assert isinstance(outside.exception(10), VoiceClosed)
+            with pytest.raises(VoiceClosed):
+                lease(house.pool, "a", "key-1")
+        inside.result(10)
+    assert [seat.model for seat in house.pool.status()] == ["b"]
+
+
 def test_what_does_not_end_is_ended():
     """After the grace a call in flight is cut off: closing always comes to an end."""
     house = House()

@@ -24,6 +24,7 @@ EVERY = 2.0
 MISSED = 5
 """So many signs of life that did not come mean that a node is gone."""
 _FORGOTTEN = timedelta(hours=1)
+_TIDY = 600.0
 _PASSED_BY = 10.0
 _PINS_AGAIN = 30.0
 _SILENCE = 600.0
@@ -65,6 +66,7 @@ class Neighbours:
         self._pins = tuple(pins)
         self._pinned: frozenset[str] = frozenset()
         self._pinned_at = 0.0
+        self._tidied_at = 0.0
         self._others: tuple[Node, ...] = ()
         self._away: dict[str, float] = {}
         self._over = threading.Event()
@@ -125,7 +127,9 @@ class Neighbours:
     def look_around(self) -> None:
         """Sign in once, and take in what the book says."""
         self._book.beat(self.here())
-        self._book.forget_before(self._clock.now() - _FORGOTTEN)
+        if time.monotonic() - self._tidied_at > _TIDY:
+            self._tidied_at = time.monotonic()
+            self._book.forget_before(self._clock.now() - _FORGOTTEN)
         since = self._clock.now() - timedelta(seconds=EVERY * MISSED)
         seen = self._book.seen_since(since)
         self._others = tuple(node for node in seen if node.id != self.me and node.url) if self._url else ()

@@ -83,6 +83,7 @@ class Pool:
         self._since: dict[Seat, datetime] = {}
         self._begun: dict[Seat, float] = {}
         self._closed = False
+        self._turning_away = False
         self._wake = threading.Event()
         self._keeper: threading.Thread | None = None
 
@@ -174,6 +175,12 @@ class Pool:
                 self._schedule.lost(seat, now)
             self._schedule.tick(now)
 
+    def turn_away(self) -> None:
+        """Take no more calls from outside, and tell those in the line; the house's own work goes on."""
+        with self._acting():
+            self._turning_away = True
+            self._schedule.close(self._at_rest(), spare=NOBODY)
+
     def close(self, grace_seconds: float = 30.0) -> None:
         """Take no more calls, wait up to *grace_seconds* for those in flight, then stop everything.
 
@@ -181,7 +188,7 @@ class Pool:
         """
         with self._acting():
             self._closed = True
-            self._schedule.close(self._at_rest(), self._ticks())
+            self._schedule.close(self._at_rest())
         self._wake.set()
         seats = self._schedule.seats
         with self._changed:
@@ -230,7 +237,7 @@ class Pool:
 
     def _ask(self, model: str, key: str) -> Ticket:
         with self._acting():
-            if self._closed:
+            if self._closed or (self._turning_away and key != NOBODY):
                 raise self._at_rest()
             self._keep_by_itself()
             now = self._ticks()

@@ -140,10 +140,10 @@ class Schedule:
             self._send_away(seat, "idle", f"no call for {self.limits.idle:g} s")
         self._settle(now)
 
-    def close(self, error: EmeritusError, now: float) -> None:
-        """Everybody in the line is told *error*; who is in stays in."""
-        for model in self.line.models(now):
-            self._refuse(model, error, now)
+    def close(self, error: EmeritusError, *, spare: str | None = None) -> None:
+        """Everybody in the line but the key *spare* is told *error*; who is in stays in."""
+        for ticket in [ticket for ticket in self.line if ticket.key != spare]:
+            self._turn_away(ticket, error)
 
     # -- what follows ---------------------------------------------------------
 

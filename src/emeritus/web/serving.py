@@ -166,7 +166,11 @@ def serve(
         timeout_graceful_shutdown=math.ceil(drain) + _LAST_WORDS,
         server_header=False,
     )
-    server = _Told(config, lambda: ready(url), functools.partial(_drain, house, neighbours, drain))
+    server = _Told(
+        config,
+        lambda: ready(url),
+        functools.partial(_drain, house, neighbours, drain, working=engine is not None),
+    )
     with (
         listener,
         _in_touch(house, neighbours),
@@ -214,13 +218,16 @@ def _warm(house: House, model: str) -> None:
         log.warning("a model could not be warmed", model=model, why=str(why))
 
 
-def _drain(house: House, neighbours: Neighbours, seconds: float) -> None:
-    """Tell who waits, let those who are being answered come to their end, then stop the engines.
+def _drain(house: House, neighbours: Neighbours, seconds: float, *, working: bool) -> None:
+    """Tell who waits, and let those who are being answered come to their end; then stop the engines.
 
-    Whoever is not done by then gets a last event that says so, from an engine that went away.
+    Whoever is not done by then gets a last event that says so, from an engine that went away. Where a worker
+    is beside the server, its engines are left to it.
     """
+    house.pool.turn_away()
     neighbours.drain()
-    house.pool.close(seconds)
+    if not working:
+        house.pool.close(seconds)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
