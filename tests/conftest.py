@@ -58,9 +58,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Examples())
 
 
+# Files go whole to one worker each. Those that take longest go first, so that no worker is left with one at the end.
+LONGEST = (
+    "tests/process/test_killed.py",
+    "tests/e2e/test_demo.py",
+    "tests/test_docs.py",
+    "tests/e2e/test_desk.py",
+    "tests/process/test_engine.py",
+    "tests/e2e/test_nodes.py",
+    "tests/cli/test_damaged.py",
+    "tests/archive/test_restore_script.py",
+)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark a test by the heavy fixtures it uses."""
+    """Put the longest files first; mark a test by the heavy fixtures it uses."""
+    rank = {ROOT / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(LONGEST)))
     for item in items:
         for fixture, marker in MARKER_OF_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", ()):

@@ -95,6 +95,7 @@ def test_figures_are_what_they_are_called(monkeypatch):
     slow = {"raw": 1_000_000, "stored": 100_000, "restore_s": [2.0], "store_s": [1.0]}
     results = {
         report.RATIOS: {"alone_bf16": seen, "delta50_bf16": slow, "family_bf16": {"growth": [500, 600, 700]}},
+        report.SPEEDS: {"alone_bf16": seen, "delta50_bf16": slow},
         report.XOR: {"delta50_bf16": slow | {"stored": 200_000}},
         "zipnn": {"alone_bf16": seen | {"stored": 1_500_000}},
     }

@@ -23,10 +23,22 @@ from benchmarks.gateway.engine import PROMPT_TOKENS
 from benchmarks.gateway.load import Caller
 
 RAMP_SECONDS = 8.0
+SETTLE_SECONDS = 45.0
 
 
-def measure(folder: Path, *, streams: int, seconds: float, pause: float, ramp: float = RAMP_SECONDS) -> dict:
-    """Hold *streams* for *seconds*, each with a token every *pause* seconds, begun within *ramp* seconds."""
+def measure(
+    folder: Path,
+    *,
+    streams: int,
+    seconds: float,
+    pause: float,
+    ramp: float = RAMP_SECONDS,
+    settle: float = SETTLE_SECONDS,
+) -> dict:
+    """Hold *streams* for *seconds*, each with a token every *pause* seconds, begun within *ramp* seconds.
+
+    *settle*: how long at most to wait afterwards until no more files are open than before.
+    """
     tokens = max(2, round(seconds / pause))
     resource.setrlimit(
         resource.RLIMIT_NOFILE,
@@ -36,7 +48,7 @@ def measure(folder: Path, *, streams: int, seconds: float, pause: float, ramp: f
         contenders.engine(folder) as engine,
         contenders.emeritus(folder, f"http://127.0.0.1:{engine.target.port}") as ours,
     ):
-        said = asyncio.run(_hold(ours, streams, tokens, pause, ramp))
+        said = asyncio.run(_hold(ours, streams, tokens, pause, ramp, settle))
     return said | {"streams": streams, "tokens_each": tokens} | _counted(folder, streams, tokens)
 
 
@@ -45,7 +57,7 @@ def _most_files() -> int:
     return 2**20 if hard == resource.RLIM_INFINITY else hard
 
 
-async def _hold(ours: Contender, streams: int, tokens: int, pause: float, ramp: float) -> dict:
+async def _hold(ours: Contender, streams: int, tokens: int, pause: float, ramp: float, settle: float) -> dict:
     request = ours.target.request(
         stream=True, stream_options={"include_usage": True}, max_tokens=tokens, seed=round(pause * 1000)
     )
@@ -81,7 +93,7 @@ async def _hold(ours: Contender, streams: int, tokens: int, pause: float, ramp: 
     await asyncio.gather(*(one(number) for number in range(streams)))
     took, worked = time.monotonic() - began, ours.cpu() - worked
     watching.cancel()
-    for _ in range(250):  # those to the engine are kept for 15 seconds, in case they are used again
+    for _ in range(round(settle * 10)):  # connections to the engine are kept for a while, to be used again
         if _files(ours.pid) <= files:
             break
         await asyncio.sleep(0.1)

@@ -299,7 +299,8 @@ def test_a_retirement_that_is_moved_is_carried_out_on_its_new_day(retirement: Re
         )
         announce.move(work, retirement.clock, MODEL, on=date(2026, 5, 1), why="people asked", by=ADA)
     assert retirement.plan().step("retire").when == datetime(2026, 5, 1, tzinfo=UTC)
-    retirement.clock.set(datetime(2026, 4, 20, tzinfo=UTC))
+    assert retirement.software() == ["tell"], "those who depend on it hear of the new day"
+    retirement.clock.set(datetime(2026, 4, 16, 23, 59, tzinfo=UTC))
     assert retirement.software() == []
     retirement.clock.set(datetime(2026, 5, 1, 0, 0, 1, tzinfo=UTC))
     assert "retire" in retirement.software()

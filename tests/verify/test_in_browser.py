@@ -22,6 +22,8 @@ from emeritus.web.pages.assets import asset
 from .conftest import ESSAY, HOUSE, MODEL, copy_of
 
 PAGE = f"/column/essays/{ESSAY}"
+SIZE = 50
+"""Entries of the record that `live` serves."""
 CHECK = asset("check.js")[0]
 RUN = """async ([script, files, key, essay]) => {
   const {checkEssay, parseKey, Missing, NotSound} = await import(script)
@@ -113,12 +115,12 @@ def test_without_scripts_the_page_is_as_it_was(live, open_page):
         (f"{ESSAY}.txt", lambda data: data.replace(b"blue", b"grey", 1), "The raw text is not the one"),
         (PAGE, lambda data: data.replace(b"never seen it", b"often seen it"), "The words on this page are not"),
         (PAGE, lambda data: data.replace(b"A great", b"A").replace(b"four letters long", b"four letters"), "The words on this page"),
-        ("/record/checkpoint", lambda data: data.replace(b"\n47\n", b"\n46\n"), "Not sound: "),
+        ("/record/checkpoint", lambda data: data.replace(b"\n%d\n" % SIZE, b"\n%d\n" % (SIZE - 1)), "Not sound: "),
         ("/record/keys", lambda _: f"{SigningKey.from_seed('record.example.org', bytes(32)).verify_key}\n".encode(), "not signed by the key in force"),
         (f"{ESSAY}.json", lambda data: data.replace(b"37,", b"36,"), "Entries that are said to be about it are not."),
         (f"{ESSAY}.json", lambda _: b"[" * 50_000, "Not sound: "),
-        ("/record/tile/0/000.p/47", lambda data: data[:-1] + b"x", "does not stand in the record that was signed"),
-        ("/record/tile/entries/000.p/47", lambda data: data[:-1], "is cut off"),
+        (f"/record/tile/0/000.p/{SIZE}", lambda data: data[:-1] + b"x", "does not stand in the record that was signed"),
+        (f"/record/tile/entries/000.p/{SIZE}", lambda data: data[:-1], "is cut off"),
     ],
 )  # fmt: skip
 def test_a_server_that_tampers(live, open_page, path, change, says):

@@ -7,7 +7,7 @@ from emeritus.cli.house import Home
 
 @click.command()
 @click.argument("model")
-@click.option("--judge", metavar="MODEL", help="Ask a second model what the model itself was asked.")
+@click.option("--judge", metavar="MODEL", help="Ask this other model too what the model itself was asked.")
 @click.pass_obj
 def match(home: Home, model: str, judge: str | None) -> None:
     """Ask MODEL, blind and in both orders, which of its stated wishes mean the same.

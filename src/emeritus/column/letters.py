@@ -170,7 +170,7 @@ def get_letter(log: Log, letter_id: str) -> Letter:
     first = log.find(f"letter.received:{letter_id}")
     if first is None:
         raise NotFound(
-            f"There is no letter {letter_id[:80]!r}.", next_step="List them: `emeritus letters list`."
+            f"There is no letter {letter_id[:80]!r}.", next_step="List them: `emeritus column letters`."
         )
     return next(each for each in letters(log, first.model) if each.id == letter_id)
 
