@@ -117,6 +117,8 @@ def starting(_: Path) -> bool:
 
 @pytest.fixture
 def settings(tmp_path: Path, smollm2: Path) -> Settings:
+    (tmp_path / "house").mkdir()
+    (tmp_path / "house" / "settings.toml").write_text('protocol = "brief-v1"\n')  # as many steps, fewer words
     settings = load_settings(tmp_path / "house")
     found_house(settings, Organisation("Example Lab", 60, demo=False))
     with open_house(settings) as house, house.works.write() as work:
