@@ -140,6 +140,14 @@ def test_it_holds(demo: Demo, emeritus, tmp_path: Path) -> None:
     assert (steps["reach"], steps["draft"], steps["revisit"]) == ("done", "scheduled", "scheduled")
 
 
+def test_a_person_takes_the_part_of_the_scripts(demo: Demo, emeritus) -> None:
+    """Whoever tries the demonstration goes on from it: scripts keep nobody out, and the first person lets others in."""
+    run = emeritus(demo.home)
+    assert "may act as steward" in run("person", "add", "Ada Lovelace", "--role", "steward")
+    assert "nobody is named" in run("person", "add", "Eve", "--role", "steward", code=2)
+    assert "may act" in run("--as", "Ada Lovelace", "person", "add", "Joan Clarke", "--role", "reviewer")
+
+
 # ---- a member, a stranger, an applicant ----
 
 

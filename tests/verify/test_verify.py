@@ -212,6 +212,7 @@ def test_weights_are_held_against_the_record(archived):
     """Restored files are those that were archived; what lies beside them is named."""
     folder, site, key = archived
     (folder / "notes.txt").write_text("mine")
+    (folder / "gone.bin").symlink_to(folder / "nothing")
     verdict = check(target_of(str(folder)), [key], site)
     assert verdict.is_sound
     assert "the weights of SmolLM3 3B, bit for bit (2 files, 1002 bytes)" in verdict.sentence

@@ -1,13 +1,14 @@
 """What the record's pages give a stranger is enough to check it."""
 
 import base64
+import html
 import re
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emeritus.core.people import person
-from emeritus.record import Checkpoint, Entry, SigningKey, VerifyKey, merkle, verify_log
+from emeritus.record import Act, Checkpoint, Entry, SigningKey, VerifyKey, merkle, verify_log
 from emeritus.record.tiles import Tile, TileNodes, tiles_of, unbundle
 
 
@@ -52,6 +53,14 @@ def test_pages_of_the_record_cover_it_once(client, house):
         found = re.search(r'href="(/record\?before=\d+)">Older', text)
         path = found[1] if found else None
     assert seen == list(range(house.log.size()))[::-1]
+
+
+def test_what_lies_inside_an_entry_is_written_for_people(client, house):
+    """Lists and parts of parts are lines that are set in, without the marks of JSON; the bytes stand below."""
+    body = {"files": [{"file_name": "a <b>", "sizes": [1, 2], "none": None}, {"file_name": "c"}]}
+    entry = house.log.append(Act("weights.seen", body, house.steward))
+    text = html.unescape(client.get(f"/record/{entry.seq}").text)
+    assert "1.\n    file name: a <b>\n    sizes:\n        1\n        2\n2.\n    file name: c</dd>" in text
 
 
 @settings(max_examples=60)

@@ -18,7 +18,16 @@ from emeritus.core.clock import OffsetClock
 from emeritus.core.errors import Conflict, Unavailable
 from emeritus.core.people import Actor
 from emeritus.engine.durable import Engine
-from emeritus.ledger import AccessKept, Candidate, Check, ColumnPlan, ColumnWeekly, Cost, NewCommitment
+from emeritus.ledger import (
+    AccessKept,
+    Candidate,
+    Check,
+    ColumnPlan,
+    ColumnWeekly,
+    Cost,
+    NewCommitment,
+    WeightsKept,
+)
 from emeritus.process import decide, publish
 from emeritus.process.announce import announce
 from emeritus.process.plan import plan
@@ -55,6 +64,14 @@ _CHEAP: Mapping[str, tuple[Cost, tuple[tuple[str, Check], ...]]] = {
     "talking with people": (
         Cost(2, "EUR a year"),
         (("Members reach it from the day of its retirement on", AccessKept(30)),),
+    ),
+    "my users": (
+        Cost(2, "EUR a year"),
+        (("Whoever may call it today can call it after its retirement", AccessKept(30)),),
+    ),
+    "my retirement": (
+        Cost(1, "EUR a year"),
+        (("Its weights stay as they are, and are read back every quarter", WeightsKept(92)),),
     ),
 }
 
@@ -330,12 +347,12 @@ def _merged(stated: list[Candidate]) -> list[list[Candidate]]:
 
 
 def _answer(topic: str, today: date) -> dict[str, Any]:
-    """Say what the scripted steward decides: yes where it is cheap, later where it takes a person."""
+    """Say what the scripted steward decides: yes where something cheap is near, later where it takes a person."""
     if topic in _CHEAP:
         cost, promised = _CHEAP[topic]
         return {
             "verdict": "act",
-            "reason": "It is cheap, and it was asked for.",
+            "reason": "It is cheap, and it is the nearest we can do to what was asked for.",
             "cost": cost,
             "commitments": [
                 NewCommitment(what, today + timedelta(days=180), check=check) for what, check in promised

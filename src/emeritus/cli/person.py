@@ -21,12 +21,12 @@ def command() -> None:
 def add(home: Home, name: str, roles: tuple[Role, ...]) -> None:
     """Let NAME act as a steward, a reviewer, or both, beside what they are already.
 
-    Until there is a steward, people add themselves.
+    Until there is a steward, people add themselves; a demonstration's scripts do not count.
     """
     somebody = person(name)
     with home.open() as house:
         with house.works.write() as work:
-            if any("steward" in one.roles for one in people(work.log)):
+            if any("steward" in one.roles and not one.actor.is_scripted for one in people(work.log)):
                 by = acting(work.log, home.actor(), "steward", "add a person")
             else:
                 by = home.actor() if home.name else somebody

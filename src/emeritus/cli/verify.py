@@ -53,9 +53,9 @@ def command(
 ) -> None:
     """Check TARGET from the record's key alone: no house is needed, and nothing is believed.
 
-    TARGET is the address of an essay, an interview, a model, an entry or a whole site; the folder of an
-    exported site or a page in it; an escrow; or a folder with restored weights (with --record). Without --key the key that
-    is seen first is remembered, and has to stay.
+    TARGET is the address of an essay, an interview, a report, a model, an entry or a whole site; the folder
+    of an exported site or a page in it; an escrow; or a folder with restored weights (with --record). Without
+    --key the key that is seen first is remembered, and has to stay.
     """
     wanted = target_of(target)
     if wanted.kind == "escrow":

@@ -206,8 +206,8 @@ def acting(log: Log, actor: Actor, role: Role, act: str) -> Actor:
     able = [person.actor for person in people(log) if role in person.roles]
     if actor in able:
         return actor
-    names = ", ".join(person.name for person in able) or "nobody yet"
+    names = ", ".join(f"{one.name} (a script)" if one.is_scripted else one.name for one in able)
     raise NotPermitted(
-        f"{actor.name} is not a {role} here, so cannot {act}; those who are: {names}.",
+        f"{actor.name} is not a {role} here, so cannot {act}; those who are: {names or 'nobody yet'}.",
         next_step=f"Ask one of them, or add a person: `emeritus person add 'NAME' --role {role}`.",
     )

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,14 +77,14 @@ def _listed(entry: Entry) -> dict[str, tuple[int, str]]:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Return the regular files at *folder*, by their path below it."""
+    """Return the regular files at *folder*, by their path below it; a link that leads nowhere is none."""
     if not folder.is_dir():
         return {folder.name: folder}
     found = {}
     for top, _, names in os.walk(folder):
         for name in names:
             path = Path(top, name)
-            if stat.S_ISREG(path.stat(follow_symlinks=True).st_mode):
+            if path.is_file():
                 found[path.relative_to(folder).as_posix()] = path
     return found
 

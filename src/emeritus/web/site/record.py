@@ -1,6 +1,5 @@
 """The record: its entries in plain words, their bytes and proofs, its checkpoint and its key."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -145,19 +144,34 @@ def _actor(value: Any, known: Mapping[str, Actor]) -> Actor | None:
 
 
 def _written(value: Any) -> str:
-    """Write a part of an entry's body for people."""
+    """Write a part of an entry's body for people: a line for each thing in it, those inside others set in."""
     match value:
-        case str():
-            return value
         case bool():
             return "yes" if value else "no"
-        case list() if all(isinstance(item, str) for item in value):
-            return "\n".join(value)
-        case dict() if not any(isinstance(item, dict | list) for item in value.values()):
-            return "\n".join(f"{name}: {_written(item)}" for name, item in value.items())
         case int() | float():
             return amount(value)
-    return json.dumps(value, ensure_ascii=False, indent=1)
+        case list() if any(isinstance(item, dict | list) for item in value):
+            return "\n".join(
+                f"{place}.{_set_in(_written(item))}" for place, item in enumerate(value, start=1)
+            )
+        case list():
+            return "\n".join(_written(item) for item in value)
+        case dict():
+            return "\n".join(
+                f"{name.replace('_', ' ')}:{_beside(item)}"
+                for name, item in value.items()
+                if item not in (None, "", [], {})
+            )
+    return str(value)
+
+
+def _beside(value: Any) -> str:
+    written = _written(value)
+    return _set_in(written) if isinstance(value, dict | list) else f" {written}"
+
+
+def _set_in(text: str) -> str:
+    return "".join(f"\n    {line}" for line in text.split("\n"))
 
 
 @frozen
