@@ -75,8 +75,8 @@ class Neighbours:
     @asynccontextmanager
     async def alease(self, model: str, key: str = NOBODY) -> AsyncIterator[Relaying]:
         """Hold a way to make *model* speak. Raises as `Pool.alease`; from another node, at the request."""
-        places = await self.places(model)
-        if places[0].id == self.me:
+        places = await self.places(model) if self._others else []
+        if not places or places[0].id == self.me:
             async with self.pool.alease(model, key) as voice:
                 yield voice
         else:

@@ -74,8 +74,9 @@ class Relay:
         finally:
             self.over = True
             leaving.cancel()
-            with anyio.CancelScope(shield=True):
-                await self._write_down(HUNG_UP if self.left else self.status)
+            if not self.written:
+                with anyio.CancelScope(shield=True):
+                    await self._write_down(HUNG_UP if self.left else self.status)
 
     async def _hang_up(self, receive: Receive, answering: "asyncio.Task[object]") -> None:
         """Stop the answer when the caller leaves; at its end every caller does."""

@@ -70,7 +70,7 @@ class _Gateway:
     async def call(self, request: Request) -> Response | Relay:
         request_id = self._request_id()
         try:
-            call = asked.parse(request.url.path, await asked.read(request))
+            call = asked.parse(request.scope["path"], await asked.read(request))
             entered = await self._turnstile.enter(Coming(request_id, call.model, asked.key_of(request)))
         except EmeritusError as error:
             return answers.error_answer(error, request_id)
