@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emeritus.cli import archive_escrow, archive_family, archive_keeping
-from emeritus.cli.house import Home, say_json, size
+from emeritus.cli.house import Home, count, say_json, size
 from emeritus.cli.progress import Bars
 from emeritus.process.preserve import manifest_of, preserve_now
 
@@ -72,7 +72,7 @@ def _line(cost: "Cost") -> str:
     line = f"{cost.manifest.model:32} {size(whole):>10} stored as {size(cost.alone):>10}"
     line += f"  ({ratio(whole, cost.alone):.3f} : 1)"
     if cost.needs:
-        line += f"  builds on {', '.join(cost.needs)}"
+        line += f", {size(cost.marginal)} its own  builds on {', '.join(cost.needs)}"
     if cost.needed_by:
         line += f"  shares with {', '.join(cost.needed_by)}"
     return line
@@ -166,7 +166,7 @@ def verify(home: Home, model: str, as_json: bool) -> None:
     for damage in report.damage:
         click.secho(f"{damage.id}: {damage.sentence}", fg="red", err=True)
     if not report.is_sound:
-        click.echo(f"{model} is damaged: {len(report.damage)} findings.", err=True)
+        click.echo(f"{model} is damaged: {count(len(report.damage), 'finding')}.", err=True)
         raise click.exceptions.Exit(6)
     if not as_json:
         click.secho(f"{model} is sound: {report.objects} objects, {size(report.raw_bytes)}.", fg="green")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emeritus.cli.house import Home, say_json, size
+from emeritus.cli.house import Home, count, say_json, size
 from emeritus.cli.progress import Bars
 from emeritus.core.errors import Conflict, InvalidInput
 
@@ -144,7 +144,7 @@ def check_escrow(folder: Path, known: str, as_json: bool) -> None:
     for finding in report.findings:
         click.secho(f"{finding.where}: {finding.what}", fg="red", err=True)
     if not report.is_sound:
-        click.echo(f"{folder} is not what it should be: {len(report.findings)} findings.", err=True)
+        click.echo(f"{folder} is not what it should be: {count(len(report.findings), 'finding')}.", err=True)
         raise click.exceptions.Exit(6)
     if not as_json:
         click.secho(

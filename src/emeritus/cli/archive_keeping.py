@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emeritus.cli.house import Home, say_json, size
+from emeritus.cli.house import Home, count, say_json, size
 from emeritus.cli.progress import Bars
 from emeritus.core.errors import InvalidInput
 from emeritus.core.people import SOFTWARE, Actor
@@ -133,7 +133,7 @@ def scrub(
         click.secho(f"Sound: {told}.", fg="green")
     else:
         _list(done.findings, done.found)
-        click.echo(f"Damaged: {done.found} findings in {told}.", err=True)
+        click.echo(f"Damaged: {count(done.found, 'finding')} in {told}.", err=True)
         click.echo("  → Mend it: emeritus archive repair --all [--from URL]", err=True)
     if not done.is_sound:
         raise click.exceptions.Exit(UNSOUND)
@@ -240,9 +240,11 @@ def repair(
             click.echo(f"… and {len(done.mended) - _SHOWN} more")
         _list(done.lost, len(done.lost))
         if done.is_sound:
-            click.secho(f"Sound: {done.objects} objects; {len(done.mended)} things mended.", fg="green")
+            click.secho(f"Sound: {count(done.objects, 'object')}; {len(done.mended)} mended.", fg="green")
         else:
-            click.echo(f"Beyond repair: {len(done.lost)} things; {len(done.mended)} mended.", err=True)
+            click.echo(
+                f"Beyond repair: {count(len(done.lost), 'file')}; {len(done.mended)} mended.", err=True
+            )
             click.echo("  → Name another replica with --from, or archive those models again.", err=True)
     if not done.is_sound:
         raise click.exceptions.Exit(UNSOUND)
@@ -296,15 +298,15 @@ def _told(finding: "Finding") -> dict[str, Any]:
     }
 
 
-def _list(findings: "Sequence[Finding]", count: int) -> None:
+def _list(findings: "Sequence[Finding]", found: int) -> None:
     for finding in findings[:_SHOWN]:
         click.secho(f"{finding.id}: {finding.sentence}", fg="red", err=True)
         if finding.models:
             click.echo(f"  needed by {', '.join(finding.models)}", err=True)
         if finding.objects:
             click.echo(f"  {len(finding.objects)} objects are differences from it", err=True)
-    if count > _SHOWN:
-        click.echo(f"… and {count - _SHOWN} more", err=True)
+    if found > _SHOWN:
+        click.echo(f"… and {found - _SHOWN} more", err=True)
 
 
 commands = (protect, scrub, replicate, repair)

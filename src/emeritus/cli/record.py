@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emeritus.cli.house import Home, quiet_logs, say_json
+from emeritus.cli.house import Home, count, quiet_logs, say_json
 from emeritus.core.errors import EmeritusError, IntegrityError, InvalidInput, NotFound
 from emeritus.record import verify_log
 from emeritus.record.rotation import first_key
@@ -52,7 +52,7 @@ def verify(home: Home, remembered: tuple[Path, ...]) -> None:
         ]
         checkpoint = work.log.checkpoint()
     if findings:
-        click.secho(f"The record does not hold: {len(findings)} findings.", fg="red", bold=True)
+        click.secho(f"The record does not hold: {count(len(findings), 'finding')}.", fg="red", bold=True)
         for finding in findings:
             click.echo(f"  {finding.where}: {finding.what}")
         raise click.exceptions.Exit(6)
