@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from emeritus.archive.codec import Encoding
-from emeritus.archive.shipped import SHIPPED, text
+from emeritus.archive.ports import SHIPPED
+from emeritus.archive.shipped import text
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "archive-format.md"
 

@@ -21,7 +21,8 @@ from emeritus.archive import MemoryBlobs
 from emeritus.archive.codec import Encoding, Scheme, encode
 from emeritus.archive.codec.fields import NO_HINT
 from emeritus.archive.fakes import FakeTensor, safetensors_bytes
-from emeritus.archive.shipped import SHIPPED, ship, text
+from emeritus.archive.ports import SHIPPED
+from emeritus.archive.shipped import ship, text
 from emeritus.store.blobs import FolderBlobs
 
 SCRIPT: dict = {"__name__": "restore"}

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from attrs import frozen
 
-from emeritus.archive.shipped import SHIPPED
 from emeritus.core.errors import InvalidInput
+
+SHIPPED: Final = ("RESTORE.md", "restore.py")
+"""Files at the root of a store (see `emeritus.archive.shipped`). They are no objects and no manifests: whoever
+counts, sweeps, prunes or copies blobs leaves them out."""
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
 Read: TypeAlias = Callable[[int, int], bytes]

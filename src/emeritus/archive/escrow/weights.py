@@ -11,9 +11,9 @@ from emeritus.archive.errors import BlobMissing, ObjectDamaged, ObjectMissing
 from emeritus.archive.escrow.bag import Bag
 from emeritus.archive.facts import object_path
 from emeritus.archive.manifest import Manifest, manifest_path
-from emeritus.archive.ports import Blobs, Progress, quiet
+from emeritus.archive.ports import SHIPPED, Blobs, Progress, quiet
 from emeritus.archive.restore import Report, verify
-from emeritus.archive.shipped import SHIPPED, text
+from emeritus.archive.shipped import text
 from emeritus.core.errors import IntegrityError
 
 ARCHIVE = "archive"

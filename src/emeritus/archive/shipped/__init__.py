@@ -1,20 +1,16 @@
 """What lies in every archive beside the weights: how to get them back when nobody has Emeritus any more.
 
-`SHIPPED` names the files at the root of a store. They are no objects and no manifests: whoever counts,
-sweeps, prunes or copies blobs leaves them out, and calls `ship` on a store that it makes.
+Whoever makes a store calls `ship` on it.
 """
 
 import re
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from emeritus.archive.errors import BlobMissing, BlobUnreadable
+from emeritus.archive.ports import SHIPPED, Blobs
 
-if TYPE_CHECKING:
-    from emeritus.archive.ports import Blobs
-
-SHIPPED: Final = ("RESTORE.md", "restore.py")
-_VERSION = re.compile(rb"script version (\d+)")
+_VERSION: Final = re.compile(rb"script version (\d+)")
 
 
 def text(name: str) -> bytes:
@@ -22,7 +18,7 @@ def text(name: str) -> bytes:
     return resources.files(__name__).joinpath(name).read_bytes()
 
 
-def ship(blobs: "Blobs") -> None:
+def ship(blobs: Blobs) -> None:
     """Have the store hold this release's `SHIPPED` files, unless it holds newer ones.
 
     Raises:
@@ -37,7 +33,7 @@ def ship(blobs: "Blobs") -> None:
             blobs.replace(name, [ours])
 
 
-def _held(blobs: "Blobs", name: str) -> bytes | None:
+def _held(blobs: Blobs, name: str) -> bytes | None:
     try:
         return b"".join(blobs.get(name)) if blobs.exists(name) else None
     except (BlobMissing, BlobUnreadable):
