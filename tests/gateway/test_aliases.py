@@ -49,7 +49,7 @@ def test_it_moves_on_the_announced_day_and_not_before(server, house, pool, key):
 
 def test_the_engine_is_given_the_models_own_name(server, house, engine, key, monkeypatch):
     """The alias itself travels nowhere: what the engine echoes as the body's model is the real one."""
-    monkeypatch.setattr("emeritus.voices.remote.RemoteVoice._renamed", lambda _self, body: body)
+    monkeypatch.setattr("emeritus.voices.remote.RemoteVoice._renamed", lambda _self, _path, body: body)
     assert chat(server, key).json["model"] == "haiku"
     assert json.loads(engine.requests[0].body)["model"] == "haiku"
     stream = server.openai(key).chat.completions.create(model="latest", messages=ASK, stream=True)

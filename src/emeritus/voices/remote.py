@@ -162,7 +162,7 @@ class RemoteVoice:
         sent = {**passed_on(headers), **self._auth(self._key(), passed_on(headers))}
         async with relay(
             self._base + path,
-            self._renamed(body),
+            self._renamed(path, body),
             sent,
             who=self._who,
             seconds=self._timeout,
@@ -179,8 +179,8 @@ class RemoteVoice:
     def _auth(self, key: str, passed: Mapping[str, str] = NO_HEADERS) -> dict[str, str]:
         raise NotImplementedError
 
-    def _renamed(self, body: bytes) -> bytes:
-        """Return *body* with the remote's own name for the model."""
+    def _renamed(self, path: str, body: bytes) -> bytes:  # noqa: ARG002 - for those who go by it
+        """Return *body* with the remote's own names: for the model, and for what it calls otherwise."""
         try:
             asked = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -243,6 +243,14 @@ class OpenAIVoice(RemoteVoice):
             shape = {"name": "answer", "schema": schema, "strict": True}
             asked["response_format"] = {"type": "json_schema", "json_schema": shape}
         return "/v1/chat/completions", asked, replies.openai_chat
+
+    def _renamed(self, path: str, body: bytes) -> bytes:
+        if path == "/v1/chat/completions" and self._limit_field != "max_tokens" and b'"max_tokens"' in body:
+            asked = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+            if (limit := asked.pop("max_tokens", None)) is not None:
+                asked.setdefault(self._limit_field, limit)
+            body = msgspec.json.encode(asked)
+        return super()._renamed(path, body)
 
     def _auth(self, key: str, passed: Mapping[str, str] = NO_HEADERS) -> dict[str, str]:  # noqa: ARG002
         return {"authorization": f"Bearer {key}"} if key else {}

@@ -72,10 +72,7 @@ class Meter:
         self.ended = self.ended or _LAST.match(event) is not None
         if b"usage" not in event:
             return True
-        data = b"".join(
-            line[5:].strip() for line in event.splitlines() if line.startswith(b"data:") and b"{" in line
-        )
-        answer = self._read(data)
+        answer = self._read(data_of(event))
         return not (self._hide and answer is not None and answer.usage is not None and answer.choices == [])
 
     def _read(self, data: bytes) -> _Answer | None:
@@ -98,6 +95,11 @@ class Meter:
             self._in = read
         if written is not None and 0 < written <= _LARGEST:
             self._out = written
+
+
+def data_of(event: bytes) -> bytes:
+    """Return what one server-sent event carries; nothing for a comment."""
+    return b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
 
 
 class Events:

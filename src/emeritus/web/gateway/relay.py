@@ -17,12 +17,15 @@ from emeritus.access.ports import Ended
 from emeritus.core.errors import EmeritusError
 from emeritus.voices.errors import BadReply, Busy, EngineDied, KeyRefused, NotUnderstood, VoiceError
 from emeritus.voices.voice import RawAnswer, Relaying
-from emeritus.web.gateway import answers, responses
+from emeritus.web.gateway import answers
 from emeritus.web.gateway.asked import Asked
 from emeritus.web.gateway.door import Entered
 from emeritus.web.gateway.meter import Events, Meter
 from emeritus.web.gateway.parts import VoicePool
+from emeritus.web.gateway.responses import CHAT
+from emeritus.web.gateway.retelling import Retelling
 from emeritus.web.gateway.turnstile import Turnstile
+from emeritus.web.gateway.ways import way
 
 MAX_WHOLE: Final = 32 * 2**20
 HUNG_UP: Final = 499
@@ -42,7 +45,7 @@ class _Failure(msgspec.Struct):
 class Relay:
     """Asks the model and answers with what it says. Every call that was let in is written down at its end.
 
-    *chatting* is shared by all calls: the models whose engines were seen to know chats and no responses.
+    *chatting* is shared by all calls: the models, and paths, of which the engine was seen to know only chats.
     """
 
     turnstile: Turnstile
@@ -53,8 +56,8 @@ class Relay:
     request_id: str
     headers_in: Mapping[str, str]
     meter: Meter
-    chatting: set[str]
-    retold_as: str = ""
+    chatting: set[tuple[str, str]]
+    retelling: Retelling | None = None
     status: int = 0
     left: bool = False
     over: bool = False
@@ -131,20 +134,24 @@ class Relay:
         if self.entered.admission.model.held:
             self.asked.require_nothing_to_fetch()
         async with self.pool.alease(model, self.entered.admission.key_id) as voice:
-            retold = self.asked.path == responses.RESPONSES and responses.CHAT in voice.paths
-            if self.asked.path in voice.paths and not (retold and model in self.chatting):
+            path = self.asked.path
+            # An engine that has chats may say that it has more, and not have it: then it is told a chat.
+            other = way(path, voice.paths - {path})
+            tries = other is not None and path in voice.paths and other.to == CHAT
+            if path in voice.paths and not (tries and (model, path) in self.chatting):
                 body = self.asked.body_for(model)
-                async with voice.request(self.asked.path, body, self.headers_in) as answer:
-                    if not (retold and answer.status in _NO_SUCH_PATH):
+                async with voice.request(path, body, self.headers_in) as answer:
+                    if not (tries and answer.status in _NO_SUCH_PATH):
                         await self._pass_on(send, answer, model)
                         return
-            if not retold:
-                raise _not_spoken(model, self.asked.path, voice)
-            self.retold_as = "resp_" + self.request_id.removeprefix("req-")
-            body = responses.as_chat(self.asked.fields, model)
-            async with voice.request(responses.CHAT, body, self.headers_in) as answer:
+            if other is None:
+                raise _not_spoken(model, path, voice)
+            body = other.ask(self.asked.fields, model)
+            async with voice.request(other.to, body, self.headers_in) as answer:
+                self.retelling = other
                 await self._pass_on(send, answer, model)
-                self.chatting.add(model)
+                if tries:
+                    self.chatting.add((model, path))
 
     async def _pass_on(self, send: Send, answer: RawAnswer, model: str) -> None:
         if answer.status >= 400:
@@ -157,8 +164,8 @@ class Relay:
 
     async def _whole(self, send: Send, answer: RawAnswer, kind: str) -> None:
         body = await _read(answer, MAX_WHOLE)
-        if self.retold_as:
-            body = responses.whole(body, self.asked.fields, self.retold_as)
+        if self.retelling is not None:
+            body = self.retelling.whole(body, self.asked.fields, self._retold_as(self.retelling))
         if self.asked.path != "/v1/messages/count_tokens":
             self.meter.whole(body)
         await self._write_down(200)
@@ -167,7 +174,9 @@ class Relay:
 
     async def _stream(self, send: Send, answer: RawAnswer) -> None:
         events = Events()
-        telling = responses.Telling(self.asked.fields, self.retold_as) if self.retold_as else None
+        telling = None
+        if self.retelling is not None:
+            telling = self.retelling.stream(self.asked.fields, self._retold_as(self.retelling))
         async for chunk in answer.chunks():
             whole = events.feed(chunk)
             if telling is not None:
@@ -177,6 +186,9 @@ class Relay:
             await self._show(send, telling.end())
         await self._begin_stream(send)
         await send({"type": "http.response.body", "body": b"" if telling else events.rest()})
+
+    def _retold_as(self, retelling: Retelling) -> str:
+        return retelling.prefix + self.request_id.removeprefix("req-")
 
     async def _show(self, send: Send, events: Sequence[bytes]) -> None:
         seen = [event for event in events if self.meter.event(event)]

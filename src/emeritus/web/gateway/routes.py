@@ -64,7 +64,7 @@ class _Gateway:
         self._parts = parts
         self._door = door
         self._turnstile = Turnstile(door)
-        self._chatting: set[str] = set()
+        self._chatting: set[tuple[str, str]] = set()
         self.routes: list[Route] = []
 
     async def call(self, request: Request) -> Response | Relay:

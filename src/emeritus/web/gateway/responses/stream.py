@@ -8,6 +8,7 @@ from attrs import define, field
 
 from emeritus.voices.errors import BadReply
 from emeritus.web.gateway.responses import whole as shapes
+from emeritus.web.gateway.retelling import broke_off, chunk_of
 
 Kind = Literal["reasoning", "message", "function_call"]
 _PREFIX: Mapping[Kind, str] = {"reasoning": "rs", "message": "msg", "function_call": "fc"}
@@ -53,22 +54,24 @@ class Telling:
         """Return the events that tell what *event*, one whole event of the chat, told.
 
         Raises:
-            BadReply: it is no event of a chat.
+            BadReply: it is no event of a chat, or it says that the engine failed.
         """
-        data = b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
-        if not data:
-            return []  # a comment that keeps the connection open
-        if data == b"[DONE]":
+        chunk = chunk_of(event)
+        if chunk is None:
+            return []
+        if chunk == "done":
             return self.end()
         try:
-            return self._chunk(msgspec.json.decode(data, type=dict[str, Any]))
+            return self._chunk(chunk)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, msgspec.MsgspecError):
             raise BadReply("The engine sent what is no event of a chat.", next_step="Call again.") from None
 
     def end(self) -> list[bytes]:
-        """Return the events that end the stream; none, when it has ended or has not begun."""
-        if self._ended or not self._begun:
+        """Return the events that end the stream; none, when it has ended. Raises BadReply: it broke off."""
+        if self._ended:
             return []
+        if self._finish is None:
+            raise broke_off()
         self._ended = True
         out = self._close()
         told = self._response()
