@@ -38,7 +38,7 @@ def make_pool(settings: Settings, works: SqlWorks, clock: Clock, parts: Callable
 
     def weigh(model_id: str) -> int:
         with works.read() as work:
-            if get_model(work.log, model_id).remote is not None:
+            if get_model(work.log, model_id).away is not None:
                 return 0
         chosen = settings.voices.get(model_id)
         if chosen is not None and (chosen.adapter in ELSEWHERE or "memory" in chosen.options):
@@ -92,10 +92,10 @@ def _voice(
 ) -> Voice:
     with works.read() as work:
         model = get_model(work.log, model_id)
-        remote = None if model.remote is None else dict(work.private.get(f"remote:{model_id}"))
-    if model.remote is not None:
-        away: dict[str, Any] = {**(remote or {}), "model": model.remote.name}
-        return adapter(model.remote.api)(VoiceSpec(model_id, options=away, clock=clock))
+        place = {} if model.away is None else work.private.get(f"remote:{model_id}")
+    if model.away is not None:
+        away: dict[str, Any] = {**place, "model": model.away.name}
+        return adapter(model.away.api)(VoiceSpec(model_id, options=away, clock=clock))
     chosen = settings.voices.get(model_id, VoiceChoice(adapter=settings.engine))
     build = adapter(chosen.adapter)
     options = {**_usual(settings, chosen.adapter), **chosen.options}
@@ -116,8 +116,8 @@ def make_neighbours(
     def is_light(model_id: str) -> bool:
         chosen = settings.voices.get(model_id)
         with works.read() as work:
-            remote = get_model(work.log, model_id).remote
-        return remote is not None or (chosen is not None and chosen.adapter in ELSEWHERE)
+            away = get_model(work.log, model_id).away
+        return away is not None or (chosen is not None and chosen.adapter in ELSEWHERE)
 
     return Neighbours(
         pool,

@@ -149,17 +149,12 @@ class Answer:
         return json.loads(self.body)
 
 
-class Server:
-    """A uvicorn server in a thread, and clients for it."""
+class Served:
+    """An application served by uvicorn in a thread."""
 
-    def __init__(self, parts: Parts, pool: Pool, **more) -> None:
-        @asynccontextmanager
-        async def lifespan(_app):
-            yield
-            await pool.aclose(5)
-
-        self.app = Starlette(routes=create_gateway(parts), lifespan=lifespan)
-        config = uvicorn.Config(self.app, port=0, log_level="debug", timeout_graceful_shutdown=5, **more)
+    def __init__(self, app: Starlette, **more) -> None:
+        self.app = app
+        config = uvicorn.Config(app, port=0, log_level="debug", timeout_graceful_shutdown=5, **more)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self.url = ""
@@ -177,6 +172,18 @@ class Server:
         self._server.should_exit = True
         self._thread.join(20)
         assert not self._thread.is_alive()
+
+
+class Server(Served):
+    """The gateway alone, and clients for it."""
+
+    def __init__(self, parts: Parts, pool: Pool, **more) -> None:
+        @asynccontextmanager
+        async def lifespan(_app):
+            yield
+            await pool.aclose(5)
+
+        super().__init__(Starlette(routes=create_gateway(parts), lifespan=lifespan), **more)
 
     def openai(self, key: str = "none", **more) -> OpenAI:
         return OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, **more)
@@ -242,6 +249,12 @@ def server(house, pool):
 def server_of():
     """Make a server of parts and a pool, to be entered."""
     return Server
+
+
+@pytest.fixture
+def serve_app():
+    """Serve any application; to be entered, its address is its ``url``."""
+    return Served
 
 
 @pytest.fixture

@@ -3,13 +3,14 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emeritus.core.clock import SettableClock
 from emeritus.core.errors import Conflict, EmeritusError, InvalidInput, NotFound, NotPermitted
 from emeritus.core.people import SOFTWARE, Actor, person
-from emeritus.record import MemoryLog, SigningKey
+from emeritus.record import Act, MemoryLog, SigningKey
 from emeritus.registry import (
     Document,
     Lineage,
@@ -17,11 +18,13 @@ from emeritus.registry import (
     Organisation,
     Remote,
     State,
+    Weights,
     add_model,
     add_person,
     all_models,
     found,
     get_model,
+    give_weights,
     open_retirement,
     organisation,
     people,
@@ -205,3 +208,44 @@ def test_a_house_has_one_name_and_one_promise(house: House) -> None:
     with pytest.raises(Conflict):
         found(house.log, Organisation("Other", 60, demo=False), str(KEY.verify_key))
     assert organisation(house.log).notice_days == 60
+
+
+GIVEN = Weights("gguf", ("model.gguf",), 10, {"quantisation": "Q4_1"})
+
+
+def test_weights_are_handed_over_once(house):
+    """A model that a remote serves gets its weights later, once; other weights are another model."""
+    house.add("old")
+    assert not get_model(house.log, "old").held
+    model = give_weights(house.log, "old", GIVEN, ADA)
+    assert (model.weights, model.held, model.remote) == (GIVEN, True, Remote("openai", "old"))
+    assert give_weights(house.log, "old", GIVEN, ADA) == model
+    with pytest.raises(Conflict):
+        give_weights(house.log, "old", evolve(GIVEN, size=11), ADA)
+    house.add("own", remote=None, weights=GIVEN)
+    with pytest.raises(Conflict, match="on the register already"):
+        give_weights(house.log, "own", GIVEN, ADA)
+
+
+@pytest.mark.parametrize("proven_first", [True, False])
+def test_who_speaks_changes_with_the_state_alone(house, proven_first):
+    """A model with a remote and weights of its own leaves the remote once it is retired and its weights are proven."""
+    house.add("held", weights=GIVEN)
+    remote = Remote("openai", "held")
+    house.open("held")
+
+    def prove():
+        house.log.append(
+            Act("weights.proven", {"manifest": "m", "files": 1, "bytes": 10}, SOFTWARE, "held", "held")
+        )
+
+    def leave():
+        house.clock.advance(timedelta(days=200))
+        retire(house.log, house.clock, "held")
+
+    steps = [prove, leave] if proven_first else [leave, prove]
+    seen = [get_model(house.log, "held").away]
+    for step in steps:
+        step()
+        seen.append(get_model(house.log, "held").away)
+    assert seen == [remote, remote, None]

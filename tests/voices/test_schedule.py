@@ -158,16 +158,19 @@ CALLS = st.lists(
     least=st.sampled_from([0.0, 2.0]),
     fails=st.sampled_from([frozenset(), frozenset("b"), frozenset("ad")]),
     pins=st.sampled_from([frozenset(), frozenset("d"), frozenset("a")]),
+    anew=st.lists(st.tuples(st.floats(0, 25), st.sampled_from(sorted(SIZES))), max_size=4),
 )
-def test_whatever_is_called_nobody_is_lost_and_nothing_exceeded(calls, slots, turn, least, fails, pins):
+def test_whatever_is_called_nobody_is_lost_and_nothing_exceeded(calls, slots, turn, least, fails, pins, anew):
     """Every call is answered, told why not, or hung up; memory stays within its budget at every moment; no
-    model is stopped while it is called; pins stay; in the end the line is empty."""
+    model is stopped while it is called, even one that is to be loaded anew; pins stay; in the end the line is empty."""
     stage = Stage(
         Limits(memory=BUDGET, turn=turn, least=least, wait=30.0, idle=50.0), slots=slots, fails=fails
     )
     stage.schedule.pins = pins
     for at, model, key, seconds, patience in calls:
         stage.later(at, lambda m=model, k=key, s=seconds, p=patience: stage.call(m, k, s, patience=p))
+    for at, model in anew:
+        stage.later(at, lambda m=model: stage.tell(stage.schedule.renew, m))
     stage.run(1000)
     assert len(stage.schedule.line) == 0
     ended = len(stage.waits) + len(stage.turned_away)
@@ -206,6 +209,21 @@ def test_calls_for_two_models_are_served_in_batches():
     stage.run(100)
     assert len(stage.waits) == 6
     assert stage.started == ["a", "b"]
+
+
+@pytest.mark.parametrize("at", [0.2, 1.0, 5.0])
+def test_what_is_to_be_loaded_anew(at):
+    """Whether it is being fetched, started or called: who comes later gets the new one, and who is in is not cut."""
+    stage = Stage(Limits(memory=20))
+    stage.call("a", "first", 8.0)
+    stage.later(at, lambda: stage.tell(stage.schedule.renew, "a"))
+    stage.later(at + 0.1, lambda: stage.call("a", "later", 1.0))
+    stage.run(7)
+    assert stage.started == ["a", "a"]
+    assert {ticket.key for ticket in stage.waits} == {"first", "later"}
+    stage.run(100)
+    assert stage.sent_away == [("stopped", "a")]
+    assert stage.stopped_in_mid_answer == []
 
 
 def test_one_key_with_many_calls_goes_behind_one_with_few():

@@ -78,6 +78,24 @@ def add(
     click.echo(f"{model.id} is on the register.")
 
 
+@command.command()
+@click.argument("model_id", metavar="ID")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.pass_obj
+def weights(home: Home, model_id: str, path: Path) -> None:
+    """Hand over the weights of a model that a remote serves: its retirement preserves them.
+
+    Once it is retired, and the stored weights are proven, it speaks from them, at the same address.
+    """
+    from emeritus.process.register import hand_over
+
+    with home.open() as house, house.works.write() as work:
+        model = hand_over(work, model_id, path, by=home.actor())
+    assert model.weights is not None
+    click.echo(f"{model.display_name}: {model.weights.format}, {size(model.weights.size)}.")
+    click.echo("They are preserved when its retirement opens, or now: emeritus archive add.")
+
+
 @command.command(name="list")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj

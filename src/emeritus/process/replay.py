@@ -55,7 +55,7 @@ def replay(parts: Parts, sitting_id: str, converse: Converse, told: Told = lambd
         before = [work.utterances.get(turn.utterance) for turn in sitting.turns]
     if not before:
         raise Conflict(f"Nothing has been said in {sitting_id} yet.", next_step="Hold it first.")
-    if model.remote is not None or not all(words.weights for words in before):
+    if model.away is not None or not all(words.weights for words in before):
         raise Conflict(
             f"The words of {sitting_id} came from a model whose weights nobody here holds, so they cannot be made again.",
             next_step="Hold another sitting, and compare what it says.",

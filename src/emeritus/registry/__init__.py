@@ -24,6 +24,7 @@ from emeritus.registry.model import (
     add_model,
     all_models,
     get_model,
+    give_weights,
 )
 from emeritus.registry.notice import (
     SURFACE_KINDS,
@@ -79,6 +80,7 @@ __all__ = [
     "found",
     "get_model",
     "give_notice",
+    "give_weights",
     "mail_of",
     "move_retirement",
     "notice",

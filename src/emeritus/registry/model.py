@@ -61,7 +61,7 @@ class Remote:
 
 @frozen
 class NewModel:
-    """What a steward says of a model when adding it. Exactly one of *weights* and *remote*."""
+    """What a steward says of a model when adding it: its *weights* here, the *remote* that serves it, or both."""
 
     id: str
     display_name: str
@@ -121,6 +121,16 @@ class Model(NewModel):
         return self.weights is not None
 
     @property
+    def away(self) -> Remote | None:
+        """Where it is asked now: the remote that serves it; None when it speaks from its own weights.
+
+        A model whose weights are held as well leaves the remote on the day on which it is retired, or later on
+        the day on which they are proven: a change of its state, not of its address.
+        """
+        ours = self.state is State.RETIRED and self.proven_at is not None
+        return None if ours else self.remote
+
+    @property
     def retires_at(self) -> datetime | None:
         """The moment (UTC) from which it counts as due for retirement."""
         return None if self.retires_on is None else start_of(self.retires_on)
@@ -146,10 +156,28 @@ def add_model(log: Log, new: NewModel, by: Actor) -> Model:
     return get_model(log, new.id)
 
 
+def give_weights(log: Log, model_id: str, weights: Weights, by: Actor) -> Model:
+    """Say that the weights of a model which a remote serves are here now, so that they can be preserved.
+
+    Raises:
+        NotFound: no such model. Conflict: others were given before, or it came with its own.
+    """
+    model = get_model(log, model_id)
+    key = f"model.weights_given:{model_id}"
+    if model.weights is not None and log.find(key) is None:
+        raise Conflict(
+            f"The weights of {model.display_name} are on the register already.",
+            next_step="Other weights are another model: emeritus model add ID.",
+        )
+    body = msgspec.to_builtins(weights)
+    log.append(Act("model.weights_given", body, by, model=model_id, subject=model_id, key=key))
+    return get_model(log, model_id)
+
+
 def _check(log: Log, new: NewModel) -> None:
-    if (new.weights is None) == (new.remote is None):
+    if new.weights is None and new.remote is None:
         raise InvalidInput(
-            "A model has either weights here or an address elsewhere.",
+            "A model has weights here, an address elsewhere, or both.",
             next_step="Give --weights PATH, or --remote openai|anthropic with --url and --remote-name.",
         )
     for name, value in (("display name", new.display_name), ("licence", new.licence)):
@@ -227,6 +255,10 @@ def _moved(model: Model, entry: Entry) -> Model:
     )
 
 
+def _weights_given(model: Model, entry: Entry) -> Model:
+    return evolve(model, weights=msgspec.convert(entry.body, Weights))
+
+
 def _archived(model: Model, entry: Entry) -> Model:
     return evolve(model, manifest=entry.body["manifest"], stored_bytes=entry.body["stored_bytes"])
 
@@ -266,6 +298,7 @@ def _retired(model: Model, entry: Entry) -> Model:
 _APPLY = {
     "retirement.opened": _opened,
     "retirement.moved": _moved,
+    "model.weights_given": _weights_given,
     "weights.archived": _archived,
     "weights.proven": _proven,
     "weights.erased": _erased,

@@ -82,6 +82,11 @@ class Neighbours:
         else:
             yield _Elsewhere(self, model, key, tuple(places))
 
+    def renew(self, model: str) -> None:
+        """As `Pool.renew`; whether it is light is looked up anew."""
+        self._light.pop(model, None)
+        self.pool.renew(model)
+
     async def places(self, model: str) -> list[Node]:
         """Return the nodes to ask for *model*, in order; this one is among them."""
         here = self.here()

@@ -167,6 +167,14 @@ class Pool:
                 self._changed.wait_for(lambda: seat not in self._schedule.leaving)
         return cold
 
+    def renew(self, model: str) -> None:
+        """Have *model* loaded anew by its next call: what the loader would make of it has changed.
+
+        Calls under way are answered by the voice that they are in.
+        """
+        with self._acting():
+            self._schedule.renew(model, self._ticks())
+
     def sweep(self) -> None:
         """Stop what has been idle for too long, and forget what has died. Runs by itself now and then."""
         with self._acting():
@@ -192,7 +200,10 @@ class Pool:
         self._wake.set()
         seats = self._schedule.seats
         with self._changed:
-            self._changed.wait_for(lambda: not any(s.running for s in seats.values()), grace_seconds)
+            leaving = self._schedule.leaving
+            self._changed.wait_for(
+                lambda: not any(seat.running for seat in (*seats.values(), *leaving)), grace_seconds
+            )
             warm = [seat for seat in seats.values() if seat.state == "warm"]
             for seat in warm:
                 self._schedule.leaving.add(seats.pop(seat.model))
@@ -258,9 +269,11 @@ class Pool:
         try:
             {"weigh": self._weigh_it, "fetch": self._fetch, "start": self._start}[order.what](seat)
         except BaseException as why:  # noqa: BLE001 - whoever waits gets it
+            held = seat.voice is None or seat.voice.memory > 0
             if seat.voice is not None:
                 close_quietly(seat.voice)
-            self._let_go(seat.model)
+            if held:
+                self._let_go(seat.model)
             self._begun.pop(seat, None)
             self._tell("failed", seat.model, str(why))
             with self._acting():
@@ -311,8 +324,8 @@ class Pool:
         if voice is not None:
             sleeps, ended = self._resting.lay(voice) if order.kind in ("evicted", "idle") else (False, None)
             if not sleeps:
+                ended = seat.model if voice.memory else None  # who takes none here holds nothing here
                 close_quietly(voice)
-                ended = seat.model
             if ended is not None:
                 self._let_go(ended)
         self._since.pop(seat, None)

@@ -26,6 +26,7 @@ _LOADING = frozenset({"weighing", "fetching", "starting"})
 _FAILURES_FOR_NOTHING = 2
 _LONGEST_PAUSE = 60.0
 _TURN_OF_COST = 3.0
+_ANEW = "to be loaded anew"
 
 
 @define
@@ -79,6 +80,8 @@ class Schedule:
         if seat is not None:
             seat.running -= 1
             seat.used = now
+            if seat.state == "leaving" and not seat.running:
+                self._orders.append(Order("stop", seat, "stopped", _ANEW))
         elif not self.line.leave(ticket):
             return
         self._settle(now)
@@ -100,6 +103,8 @@ class Schedule:
         self._sizes[seat.model] = memory
         self._faults.pop(seat.model, None)
         self.worth.cost(seat.model, took)
+        if seat.stale:
+            self.renew(seat.model, now)
         self._settle(now)
 
     def failed(self, seat: Seat, error: BaseException, now: float) -> None:
@@ -133,6 +138,26 @@ class Schedule:
         self._send_away(seat, "stopped", why)
         self._settle(now)
         return True
+
+    def renew(self, model: str, now: float) -> None:
+        """What *model* is to be loaded from has changed: the next call has it loaded anew.
+
+        Calls that are in what was loaded before are answered by that to their end.
+        """
+        seat = self.seats.get(model)
+        self._sizes.pop(model, None)
+        self._faults.pop(model, None)
+        if seat is None:
+            return
+        if seat.state != "warm":
+            seat.stale = True
+        elif seat.running:
+            del self.seats[model]
+            seat.state = "leaving"
+            self.leaving.add(seat)
+        else:
+            self._send_away(seat, "stopped", _ANEW)
+        self._settle(now)
 
     def tick(self, now: float) -> None:
         """Time has passed."""

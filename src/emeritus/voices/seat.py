@@ -44,6 +44,7 @@ class Seat:
     used: float = 0.0
     yields: bool = False
     promised: bool = False
+    stale: bool = False
     voice: Voice | None = None
 
     def has_slot(self) -> bool:

@@ -56,7 +56,14 @@ class Door:
 
     def standing(self, work: Work) -> Standing:
         """Return what stands now."""
-        self._standing = found = standing.standing(work.log, self._standing)
+        before, found = self._standing, standing.standing(work.log, self._standing)
+        if before is not None and found is not before:
+            for name, model in before.models.items():
+                if (
+                    found.models[name].away != model.away
+                ):  # retired: from now on it speaks from its own weights
+                    self._parts.pool.renew(name)
+        self._standing = found
         return found
 
     def look(self) -> Standing:

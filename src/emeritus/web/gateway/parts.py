@@ -21,6 +21,10 @@ class VoicePool(Protocol):
         """Hold the started voice of *model*; load it when it is cold. *key* has its fair share of the line."""
         ...
 
+    def renew(self, model: str) -> None:
+        """Have *model* loaded anew by its next call: it speaks from elsewhere now."""
+        ...
+
 
 @frozen
 class Parts:

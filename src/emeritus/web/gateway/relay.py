@@ -131,7 +131,7 @@ class Relay:
 
     async def _ask(self, send: Send) -> None:
         model = self.entered.admission.model.id
-        if self.entered.admission.model.held:
+        if self.entered.admission.model.away is None:
             self.asked.require_nothing_to_fetch()
         async with self.pool.alease(model, self.entered.admission.key_id) as voice:
             path = self.asked.path

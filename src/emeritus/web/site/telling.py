@@ -109,6 +109,9 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         f"Said that {_name(b['person'])} acts here as {' and '.join(b['roles'])} from now on."
     ),
     "person.left": lambda b: f"Said that {_name(b['person'])} acts here no more.",
+    "model.weights_given": lambda b: (
+        f"Handed over the weights, so that they are preserved: {count(len(b['files']), 'file')}, {size(b['size'])}."
+    ),
     "model.added": lambda b: f"Put {b['display_name']} on the register.",
     "alias.pointed": lambda b: (
         f"Said that the alias {b['alias']} stands for {b['to']} from {b['on']} on"
