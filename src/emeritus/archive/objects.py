@@ -122,6 +122,11 @@ class StoredObject:
     def frames(self) -> int:
         return len(self._rows)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether decoded frames are kept for whoever asks again."""
+        return self._kept is not None
+
     def keeping(self, frames: int) -> "StoredObject":
         """Return the same object, which keeps as many decoded frames in memory for whoever asks again."""
         return evolve(self, kept=_Kept(frames))
@@ -164,14 +169,22 @@ class StoredObject:
             raise damaged(digest, why.sentence) from why
         if check and blake3(payload).digest()[:16] != row.digest:
             raise damaged(digest, f"its frame {number} was altered")
-        at = number * self.facts.frame
-        under = (
-            self.under(at, at + len(out), check=check, scratch=scratch) if row.encoding.needs_base else None
-        )
+        under = self._beneath(number, out, check=check, scratch=scratch) if row.encoding.needs_base else None
         try:
             decode_into(row.encoding, payload, out, under)
         except Undecodable as why:
             raise damaged(digest, f"its frame {number} cannot be decoded: {why}") from why
+
+    def _beneath(self, number: int, out: memoryview, *, check: bool, scratch: int) -> memoryview:
+        """Return what the base holds where *out* belongs: in *out* itself, where a frame of the base is as long."""
+        base, at = self.base, number * self.facts.frame
+        assert base is not None
+        is_like = base.facts.frame == self.facts.frame and number < base.frames
+        if base.keeps or not is_like or base.length_of(number) != len(out):
+            return self.under(at, at + len(out), check=check, scratch=scratch)
+        with _naming(self):
+            base.frame_into(number, out, check=check, scratch=scratch)
+        return out
 
     def under(self, start: int, end: int, *, check: bool = True, scratch: int = 0) -> memoryview:
         """Return what the base holds from *start* up to *end* (less, where it ends).

@@ -61,7 +61,7 @@ def decode(
             slots, tables.bits, tables.starts, first, _is_stepped(tables, out.itemsize),
             tables.kinds, tables.zeros, tables.shifts, tables.masks, tables.offsets, tables.contexts, tables.centres.astype(out.dtype), are_centred,
             _still(blocks), size, states, words, limit, bits, ends,
-            _still(base), out, top,
+            _still(base), out, base.ctypes.data == out.ctypes.data, top,
         )  # fmt: skip
     return (-1, -1) if at == kernels.FAILED else (int(at), int(bit))
 

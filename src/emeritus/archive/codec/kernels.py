@@ -281,8 +281,9 @@ def _step(base, begin, size, top, zero, values, middles, out):
 @compiled
 def decode_difference(
     slots, bits, starts, first, is_stepped, kinds, zeros, shifts, masks, offsets, contexts, centres, are_centred, blocks, block,
-    states, words, limit, raw, ends, base, out, top,
+    states, words, limit, raw, ends, base, out, is_in_place, top,
 ):  # fmt: skip
+    """Fill *out*, which may hold the *base* (*is_in_place*): each chunk of it is read before it is written."""
     lanes = _U64(states.size - 1)
     chosen, tokens, values = np.empty(CHUNK, np.uint8), np.empty(CHUNK, np.uint16), np.empty(CHUNK, out.dtype)
     middles, still = np.zeros(CHUNK, out.dtype), np.zeros(CHUNK, out.dtype)
@@ -291,7 +292,8 @@ def decode_difference(
         end = min(begin + block, count)
         one = _U64(blocks[number])
         if kinds[one] != _CODED:
-            out[begin:end] = base[begin:end]
+            if not is_in_place:
+                out[begin:end] = base[begin:end]
             begin = end
             continue
         zero, shift, mask, offset = zeros[one], shifts[one], masks[one], _U64(offsets[one])
