@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emeritus.archive import MemoryBlobs, ingest, inspect
+from emeritus.archive import MemoryBlobs, ingest, inspect, parity_code
+from emeritus.archive.codec import plain
 from emeritus.archive.errors import (
     BeyondRepair,
     BlobMissing,
@@ -91,6 +92,20 @@ def test_the_rows_are_those_of_isa_l(data, parity):
     fragments = ECDriver(k=data, m=parity, ec_type="isa_l_rs_cauchy").encode(raw)
     ours = parity_rows(Code(data, parity), np.frombuffer(raw, np.uint8), width)
     assert [row.tobytes() for row in ours] == [each[80 : 80 + width] for each in fragments[data:]]
+
+
+@given(st.data())
+@settings(max_examples=40)
+def test_rows_of_any_length_are_those_of_the_plain_loops(data):
+    """What the processor multiplies is what the tables hold, however short the last row and however odd the width."""
+    code = Code(data.draw(st.integers(1, 40)), data.draw(st.integers(1, 17)))
+    width = data.draw(st.integers(1, 200))
+    size = data.draw(st.integers(1, code.data * width))
+    raw = np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8)
+    quick = parity_rows(code, raw, width)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parity_code, "loops", lambda: plain)
+        assert (quick == parity_rows(code, raw, width)).all()
 
 
 def test_more_rows_than_the_field_has_are_refused():

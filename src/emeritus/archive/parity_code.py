@@ -42,6 +42,10 @@ def parity_rows(code: Code, data: Rows, width: int) -> Rows:
     groups = -(-code.parity // _LANES)
     out = np.empty((groups * _LANES, width), np.uint8)
     for group in range(groups):
+        quick = loops().multiplied(data, width, _matrices(code, group)[: len(rows)].reshape(-1))
+        if quick is not None:
+            out[group * _LANES : (group + 1) * _LANES] = quick
+            continue
         table = _table(code, group)
         for start in range(0, width, _TILE):
             length = min(_TILE, width - start)
@@ -85,6 +89,22 @@ def _coefficients(code: Code, parity: tuple[int, ...], data: tuple[int, ...]) ->
     crossed = np.bitwise_xor.outer(np.array(parity, np.intp) + code.data, np.array(data, np.intp))
     found: Rows = _inverses()[crossed]
     return found
+
+
+@lru_cache(maxsize=8)
+def _matrices(code: Code, group: int) -> npt.NDArray[np.uint64]:
+    """For each data row: what the eight parity rows of *group* have of it, each as a matrix of 8 × 8 bits.
+
+    Row i of a matrix, which tells what bit i of a product is the parity of, is its byte 7 - i.
+    """
+    lanes = tuple(range(group * _LANES, min((group + 1) * _LANES, code.parity)))
+    factors = np.zeros((code.data, _LANES), np.uint8)
+    factors[:, : len(lanes)] = _coefficients(code, lanes, tuple(range(code.data))).T
+    columns = np.unpackbits(
+        _products()[factors][..., 1 << np.arange(8)][..., None], axis=-1, bitorder="little"
+    )
+    rows = np.packbits(columns, axis=-2, bitorder="little")[..., 0, ::-1]
+    return np.ascontiguousarray(rows).view("<u8")[..., 0]
 
 
 @lru_cache(maxsize=8)

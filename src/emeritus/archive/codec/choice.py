@@ -17,9 +17,11 @@ SAMPLE = 32 << 10
 _KEEP = 0.995  # an encoding that saves less than this costs more time than it is worth
 _ENOUGH = 64 << 10
 _SMALL = 0.7  # a difference that seems to leave less than this is worth a quick look at what is left alone
+_CLEAR, _GLANCE = 0.4, 8 << 10  # one that seems to leave less than this is worth no more than a glance
 _HALF = 0.5  # a difference that leaves less than this is smaller than anything alone
 _REPEATED, _NOISE = 0.7, 0.97  # what zstd leaves of numbers that neither repeat nor are mere chance
 _LONGEST_ROW = 64 << 10
+_CONTEXTS: dict[Profile, int] = {"dense": 12, "fast": 4}  # whose tables fit the first, or the second cache
 
 
 def unit(span: Span) -> int:
@@ -78,11 +80,12 @@ def choose(
         bytes(base[: len(sample)]).ljust(len(sample), b"\0")
         for sample, base in zip(samples, base_samples, strict=True)
     )
-    scheme = Scheme(Encoding.DIFFERENCE, span.fields, _row(span))
+    scheme = Scheme(Encoding.DIFFERENCE, span.fields, _row(span), contexts=_CONTEXTS[profile])
     words = numbers.words(raw, span.stride)
     guess = difference.guess(words, numbers.against(below, words.dtype, words.size), scheme.row) / len(raw)
     if guess < _SMALL:
-        quick = _alone(span, samples, profile, is_compared=False)
+        shown = samples if guess > _CLEAR else [max(samples, key=len)[:_GLANCE]]
+        quick = _alone(span, shown, profile, is_compared=False)
         if guess < SURE * quick.share:
             return evolve(scheme, share=guess, alone=quick)
     share = estimate(scheme, raw, below) / len(raw)

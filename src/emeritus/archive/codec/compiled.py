@@ -5,7 +5,7 @@ Codes, values and what is written of them are good until the thread asks for the
 
 import numpy as np
 
-from emeritus.archive.codec import kernels, plain, spelling
+from emeritus.archive.codec import kernels, plain, spelling, wide
 from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Tables, steps_of
 from emeritus.archive.codec.plain import LOW, PAD, QUANTS
@@ -97,7 +97,9 @@ def spell(codes: Array, index: Array, tables: Tables, lanes: int) -> tuple[Array
     """See `plain.spell`."""
     states = np.full(lanes, LOW, np.uint32)
     stream = scratch("stream", codes.size + 1, np.uint16)
-    at = int(spelling.spell(codes, index, tables.rates, _INVERSES, states, stream))
+    rates = scratch("rates", index.size, np.uint32)
+    spelling.rates_of(index, tables.rates, rates)
+    at = int(spelling.spell(codes, rates, _INVERSES, states, stream))
     return states, stream[at:]
 
 
@@ -250,6 +252,15 @@ def join(planes: list[Array], out: Array) -> None:
         kernels.join_four(*map(_still, planes), out.view(np.uint32))
     else:
         plain.join(planes, out)
+
+
+def multiplied(data: Array, width: int, matrices: Array) -> Array | None:
+    """See `plain.multiplied`."""
+    if not wide.MULTIPLIES:
+        return None
+    rows = np.empty((wide.LANES, width), np.uint8)
+    kernels.add_products(_still(data), np.uint64(width), _still(matrices), rows)
+    return rows
 
 
 def add_looked_up(words: Array, places: Array, sums: Array) -> None:

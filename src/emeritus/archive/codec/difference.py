@@ -12,7 +12,7 @@ from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.entropy import bits_of
 from emeritus.archive.codec.loops import loops
 from emeritus.archive.codec.model import Class, Model, steps_of
-from emeritus.archive.codec.plans import Plan, block_of, contexts_of, gather, index_of
+from emeritus.archive.codec.plans import MOST, Plan, block_of, contexts_of, gather, index_of
 
 EXPONENTS = {1: (3, 4), 2: (7, 8), 4: (23, 8), 8: (52, 11)}
 """Where the exponent of a number of so many bytes stands, and how many bits it has."""
@@ -25,8 +25,8 @@ _BESIDE = 2  # bits that a gap takes beside its length: a sign, and how long it 
 _CALM = 0.64  # variance of the gaps' bit lengths below which they are no updates
 
 
-def plan(words: Array, base: Array, row: int) -> Plan:
-    """Decide how to write *words* against *base*."""
+def plan(words: Array, base: Array, row: int, most: int = MOST) -> Plan:
+    """Decide how to write *words* against *base*, in at most so many contexts."""
     width = words.dtype.itemsize
     block = block_of(row, words.size)
     survey = loops().survey(words, base, block)
@@ -46,7 +46,7 @@ def plan(words: Array, base: Array, row: int) -> Plan:
         words, base, blocks, block, kinds == _SAME, zeros, shifts, (1 << sizes) - 1, offsets,
         np.concatenate(centres), partition.size,
     )  # fmt: skip
-    chosen, sums = gather(counts.reshape(-1, partition.size))
+    chosen, sums = gather(counts.reshape(-1, partition.size), most=most)
     index = index_of(chosen[:, None], np.arange(partition.size)[None, :])
     classes = tuple(
         Class(same=True)

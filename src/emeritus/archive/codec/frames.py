@@ -31,7 +31,7 @@ def encode(scheme: Scheme, raw: Bytes, base: Bytes | None = None) -> tuple[Encod
     if scheme.needs_base:
         if base is None or len(base) == 0 or len(raw) < SHORT:
             return encode(scheme.alone or RAW, raw)
-        payload = numbers.encode(raw, scheme.stride, scheme.row, base)
+        payload = numbers.encode(raw, scheme.stride, scheme.row, base, most=scheme.contexts)
         if len(payload) < len(raw) * max(_HALF, SURE * scheme.alone.share if scheme.alone else 0):
             return scheme.encoding, payload
         return min(

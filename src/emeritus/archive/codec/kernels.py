@@ -357,6 +357,30 @@ def foretell(scales, means, spreads, expected, far):
 
 
 @compiled
+def add_products(data, width, matrices, out):
+    """Fill the parity rows *out* of *data* in rows of *width* bytes; *matrices*: of each row, one for each of *out*."""
+    sums, edge = np.empty(wide.LANES * wide.MANY, np.uint8), np.empty(wide.MANY, np.uint8)
+    column, size = _NONE, _U64(data.size)
+    while column < width:
+        sums[:] = 0
+        row, at = _NONE, column
+        while at < size:
+            if at + _MANY <= size:
+                wide.add_products(data, at, matrices, row, sums)
+            else:
+                edge[:] = 0
+                for i in range(at, size):
+                    edge[i - at] = data[i]
+                wide.add_products(edge, _NONE, matrices, row, sums)
+            row += _ONE
+            at += width
+        for lane in range(_U64(out.shape[0])):
+            for i in range(min(_MANY, width - column)):
+                out[lane, column + i] = sums[lane * _MANY + i]
+        column += _MANY
+
+
+@compiled
 def add_looked_up(words, places, sums):
     for i in range(_U64(places.size)):
         sums[i] ^= words[places[i]]

@@ -10,6 +10,7 @@ from emeritus.archive.codec.loops import loops
 from emeritus.archive.codec.model import Model, Tables
 from emeritus.archive.codec.packing import pack, unpack
 from emeritus.archive.codec.plain import LOW, PAD
+from emeritus.archive.codec.plans import MOST
 from emeritus.archive.codec.schemes import Undecodable
 from emeritus.archive.codec.scratch import scratch
 from emeritus.archive.ports import Bytes
@@ -20,9 +21,17 @@ _MAX_LANES = 10
 _MAX_MODEL = 8 << 20
 
 
-def encode(raw: Bytes, width: int, row: int, base: Bytes | None = None, hints: Array | None = None) -> bytes:
-    """Return the payload of *raw*, numbers of *width* bytes in rows of *row*; against *base*, if any.
+def encode(
+    raw: Bytes,
+    width: int,
+    row: int,
+    base: Bytes | None = None,
+    hints: Array | None = None,
+    most: int = MOST,
+) -> bytes:
+    """Return the payload of *raw*, numbers of *width* bytes in rows of *row*.
 
+    Against *base*, if any, in at most so many contexts.
     *hints*, one byte to each row, are something that the decoder knows and that tells of the row.
     """
     count = len(raw) // width
@@ -30,7 +39,7 @@ def encode(raw: Bytes, width: int, row: int, base: Bytes | None = None, hints: A
     if base is None:
         plan = alone.plan(numbers, row, hints)
     else:
-        plan = difference.plan(numbers, against(base, numbers.dtype, count), row)
+        plan = difference.plan(numbers, against(base, numbers.dtype, count), row, most)
     tables = Tables.of(plan.model, loops().frequencies)
     lanes = 1 << min(8, max(0, int(plan.size).bit_length() - 10))
     states, stream = loops().spell(plan.codes, plan.index, tables, lanes)

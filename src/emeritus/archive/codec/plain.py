@@ -353,6 +353,14 @@ def foretell(scales: Array, means: Array, spreads: Array) -> tuple[Array, Array]
     return expected.astype(np.int8), np.where(wide < 4, wide, steps).astype(np.uint8)
 
 
+def multiplied(data: Array, width: int, matrices: Array) -> Array | None:  # noqa: ARG001
+    """Return the sums of the rows of *width* bytes in *data*, times eight *matrices* of bits for each row.
+
+    One sum for each of the eight; None where the processor has no such multiplication.
+    """
+    return None
+
+
 def add_looked_up(words: Array, places: Array, sums: Array) -> None:
     """Take the word at each of the *places* (bytes), and add it, bit by bit, to the *sums*."""
     sums[: places.size] ^= np.take(words, places, mode="clip")

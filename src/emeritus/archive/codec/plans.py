@@ -9,7 +9,7 @@ from emeritus.archive.codec.loops import loops
 from emeritus.archive.codec.model import TOKENS, Context, Model, weigh
 
 MIN_BLOCK, MAX_BLOCK, BLOCK = 16, 4096, 256
-_MOST = 12  # contexts; more would fall out of the caches
+MOST = 12  # contexts; more would fall out of the caches
 _FINENESS = 2.5  # groups of like rows to begin with, in an octave
 
 
@@ -35,11 +35,11 @@ def block_of(row: int, count: int) -> int:
     return row // parts if row % parts == 0 else BLOCK
 
 
-def gather(counts: Array, *, ordered: bool = True) -> tuple[Array, Array]:
+def gather(counts: Array, *, ordered: bool = True, most: int = MOST) -> tuple[Array, Array]:
     """Share contexts between the rows of *counts* (how often each token was in it) that are alike.
 
-    *ordered*: what is alike has a like mean; otherwise any two rows may be. Returns each row's context (0 for
-    rows without any) and the counts of each context.
+    *ordered*: what is alike has a like mean; otherwise any two rows may be. There are at most *most* contexts.
+    Returns each row's context (0 for rows without any) and the counts of each context.
     """
     total, weighted = loops().tally(counts)
     used = np.flatnonzero(total)
@@ -51,14 +51,14 @@ def gather(counts: Array, *, ordered: bool = True) -> tuple[Array, Array]:
         height = np.log2(np.minimum(mean, 16) + 0.01) * _FINENESS + np.maximum(mean - 16, 0) / 2
         keys = np.rint(height).astype(np.int64)
     else:
-        keys = np.minimum(np.argsort(np.argsort(-total[used], kind="stable"), kind="stable"), _MOST)
+        keys = np.minimum(np.argsort(np.argsort(-total[used], kind="stable"), kind="stable"), most)
     found, group = np.unique(keys, return_inverse=True)
     groups = np.full(len(counts), -1)
     groups[used] = group
     sums = loops().together(counts, groups, found.size)
     context = np.zeros(found.size, np.int64)
     if ordered or _differ(sums):
-        context = np.unique(loops().join_alike(sums, _MOST, ordered=ordered), return_inverse=True)[1]
+        context = np.unique(loops().join_alike(sums, most, ordered=ordered), return_inverse=True)[1]
     chosen = np.zeros(len(counts), np.int64)
     chosen[used] = context[group]
     return chosen, loops().together(sums, context, int(context.max()) + 1)

@@ -32,9 +32,9 @@ class Scheme:
     """An encoding, and what it needs to know.
 
     *fields*: widths in bytes of what repeats, in number of bytes. *row*: how many numbers stand in a row of
-    the tensor. *hints*: for each field, the one that tells of it. *level*: of zstd. *share*: what it was
-    expected to leave of the bytes. *alone*: what a difference falls back to where there is no base or where
-    alone is smaller.
+    the tensor. *hints*: for each field, the one that tells of it. *level*: of zstd. *contexts*: how many a
+    difference may have. *share*: what it was expected to leave of the bytes. *alone*: what a difference falls
+    back to where there is no base or where alone is smaller.
     """
 
     encoding: Encoding
@@ -42,6 +42,7 @@ class Scheme:
     row: int = 0
     hints: tuple[int, ...] = ()
     level: int = 1
+    contexts: int = 12
     share: float = field(default=1.0, eq=False)
     alone: "Scheme | None" = None
 

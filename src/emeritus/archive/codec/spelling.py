@@ -13,21 +13,19 @@ _P = np.uint32(PRECISION)
 _LOW = np.uint32(LOW)
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 _SKIP = np.uint64(255)
-_MANY = np.uint64(wide.MANY)
+_WIDE, _MANY = np.uint64(wide.WIDTH), np.uint64(wide.MANY)
 _INVERSE = np.uint64(44)
 
 
 @compiled
-def spell(codes, index, rates, inverses, states, stream):
+def _spell_one(codes, i, end, rates, inverses, states, stream, at):
+    """Write the tokens from *end* - 1 down to *i*."""
     lanes = _U64(states.size - 1)
-    at = _U64(stream.size)
-    i = _U64(codes.size)
-    while i > _NONE:
-        i -= _ONE
-        token = _U64(index[_U64(codes[i])])
-        rate = rates[token]
+    while end > i:
+        end -= _ONE
+        rate = rates[_U64(codes[end])]
         often = _U64(rate >> _U32(16))
-        lane = i & lanes
+        lane = end & lanes
         state = _U64(states[lane])
         full = state >= often << _U64(32 - PRECISION)
         stream[at - _ONE] = _U16(state)
@@ -37,6 +35,27 @@ def spell(codes, index, rates, inverses, states, stream):
         share = (state * inverses[often]) >> _INVERSE
         states[lane] = _U32(state + share * (_U64(1 << PRECISION) - often) + _U64(rate & _U32(0xFFFF)))
     return at
+
+
+@compiled
+def rates_of(index, rates, found):
+    """Look up the rates of each code: once, instead of with each number."""
+    for code in range(_U64(index.size)):
+        found[code] = rates[_U64(index[code])]
+
+
+@compiled
+def spell(codes, rates, inverses, states, stream):
+    """Write all tokens, the last one first; *rates* are those of each code."""
+    at, end = _U64(stream.size), _U64(codes.size)
+    if wide.IS_HERE and _U64(states.size) >= _WIDE:
+        whole = end & ~(_WIDE - _ONE)
+        at = _spell_one(codes, whole, end, rates, inverses, states, stream, at)
+        end, lanes = whole, _U64(states.size - 1)
+        while end > _NONE:
+            end -= _WIDE
+            at = wide.spell(codes, end, rates, states, end & lanes, stream, at)
+    return _spell_one(codes, _NONE, end, rates, inverses, states, stream, at)
 
 
 @compiled

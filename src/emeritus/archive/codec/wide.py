@@ -18,6 +18,8 @@ DRAWN = 25  # beside up to seven others before them, in one word
 NOT_DRAWN = 2**64 - 1
 _HAS = llvm.get_host_cpu_features()
 IS_HERE = _HAS.get("avx512vbmi", False) and _HAS.get("avx512vbmi2", False)
+MULTIPLIES = IS_HERE and _HAS.get("gfni", False)
+LANES = 8  # parity rows at a time
 _I1, _I8, _I16, _I32, _I64 = (ir.IntType(size) for size in (1, 8, 16, 32, 64))
 
 
@@ -108,6 +110,50 @@ def tokens(typing, slots, contexts, i, states, lane, words, at, into):  # noqa: 
 
     number = types.uint64
     return number(slots, contexts, number, states, number, words, number, into), generate
+
+
+@intrinsic
+def spell(typing, codes, i, rates, states, lane, stream, at):  # noqa: ARG001
+    """Undo sixteen turns of `tokens`, from *i* on; return where the words begin that were put before *at*.
+
+    *rates* are those of each code.
+    """
+
+    def generate(context, builder, signature, args):
+        it = _Builder(context, builder, signature, args)
+        b = builder
+        word, real = _vector(_I32), ir.VectorType(ir.FloatType(), WIDTH)
+        code = it.load(it.place(0, args[1]), _I32)
+        rate = it.gather(it.place(2), b.shl(code, _all(_I32, 2)))
+        often, first = b.lshr(rate, _all(_I32, 16)), b.and_(rate, _all(_I32, 0xFFFF))
+        home = it.place(3, args[4])
+        state = it.load(home, _I32)
+        full = b.icmp_unsigned(">=", b.lshr(state, _all(_I32, 32 - PRECISION)), often)
+        count = b.zext(b.call(it.declared("llvm.ctpop.i16", _I16, [_I16]), [b.bitcast(full, _I16)]), _I64)
+        at = b.sub(args[6], count)
+        words = _vector(_I16)
+        compress = it.declared("llvm.x86.avx512.mask.compress.v16i16", words, [words, words, _vector(_I1)])
+        kept = b.call(compress, [b.trunc(state, words), _all(_I16, 0), full])
+        below = b.sub(b.shl(_I32(1), b.trunc(count, _I32)), _I32(1))
+        mask = b.bitcast(b.trunc(below, _I16), _vector(_I1))
+        kinds = [words, words.as_pointer(), _I32, _vector(_I1)]
+        store = it.declared("llvm.masked.store.v16i16.p0", ir.VoidType(), kinds)
+        place = b.bitcast(it.place(5, at), words.as_pointer())
+        b.call(store, [kept, place, _I32(1), mask])
+        state = b.select(full, b.lshr(state, _all(_I32, 16)), state)
+        share = b.fptoui(b.fdiv(b.uitofp(state, real), b.uitofp(often, real)), word)  # one off, at most
+        most = _all(_I32, (1 << 20) - 1)  # as the state is below `often << 20`
+        share = b.select(b.icmp_unsigned("<", share, most), share, most)
+        share = b.sub(share, b.zext(b.icmp_unsigned(">", b.mul(share, often), state), word))
+        rest = b.sub(state, b.mul(share, often))
+        is_short = b.icmp_unsigned(">=", rest, often)
+        share = b.add(share, b.zext(is_short, word))
+        rest = b.sub(rest, b.select(is_short, often, _all(_I32, 0)))
+        it.store(b.add(b.add(b.shl(share, _all(_I32, PRECISION)), rest), first), home)
+        return at
+
+    number = types.uint64
+    return number(codes, number, rates, states, number, stream, number), generate
 
 
 @intrinsic
@@ -267,6 +313,26 @@ def measure(typing, words, base, at, top, zero, shift, mask, first, tokens, midd
 
     n = types.uint64
     return types.void(words, base, n, n, n, n, n, n, n, middles, codes, values, n), generate
+
+
+@intrinsic
+def add_products(typing, data, at, matrices, row, sums):  # noqa: ARG001
+    """Multiply `MANY` bytes by what each of the eight *matrices* of a *row* stands for, and add to the *sums*."""
+
+    def generate(context, builder, signature, args):
+        it = _Builder(context, builder, signature, args)
+        bytes_ = _vector(_I8, MANY)
+        multiply = it.declared("llvm.x86.vgf2p8affineqb.512", bytes_, [bytes_, bytes_, _I8])
+        piece = it.load(it.place(0, args[1]), _I8, MANY)
+        for lane in range(LANES):
+            matrix = builder.load(it.place(2, builder.add(builder.mul(args[3], _I64(LANES)), _I64(lane))))
+            spread = builder.bitcast(it.spread(matrix, _I64, MANY // 8), bytes_)
+            place = it.place(4, _I64(lane * MANY))
+            product = builder.call(multiply, [piece, spread, _I8(0)])
+            it.store(builder.xor(it.load(place, _I8, MANY), product), place)
+        return context.get_dummy_value()
+
+    return types.void(data, types.uint64, matrices, types.uint64, sums), generate
 
 
 @intrinsic
