@@ -75,7 +75,7 @@ class Kin:
         best, least = Choice(codec.RAW), float("inf")
         for base in found:
             try:
-                below = [bytes(base.range(*place)) for place in places]
+                below = [base.lasting(*place) for place in places]
             except (ObjectDamaged, ObjectMissing):
                 continue
             scheme = codec.choose(piece.span, samples, below, self._profile)

@@ -31,7 +31,7 @@ from emeritus.archive.facts import (
     object_path,
     rows_of,
 )
-from emeritus.archive.ports import Blobs, Read
+from emeritus.archive.ports import Blobs, Bytes, Read
 
 AHEAD = 2  # frames under way beside the one in hand: what bounds memory
 OpenBase: TypeAlias = Callable[[str, tuple[str, ...]], "StoredObject"]
@@ -207,18 +207,33 @@ class StoredObject:
         frame = self.facts.frame
         first, last = start // frame, -(-end // frame)
         origin = first * frame
+        if self._kept and last == first + 1:
+            return self._held(first, check=check, scratch=scratch)[start - origin : end - origin]
         out = _scratch(scratch, min(last * frame, self.facts.length) - origin)
         for number in range(first, last):
             at = number * frame - origin
             piece = out[at : at + self.length_of(number)]
-            held = self._kept.get(number) if self._kept else None
-            if held is not None:
-                piece[:] = held
-                continue
-            self.frame_into(number, piece, check=check, scratch=scratch + 1)
             if self._kept:
-                self._kept.put(number, bytes(piece))
+                piece[:] = self._held(number, check=check, scratch=scratch)
+            else:
+                self.frame_into(number, piece, check=check, scratch=scratch + 1)
         return out[start - origin : end - origin]
+
+    def lasting(self, start: int, end: int) -> Bytes:
+        """Return what `range` does, good for as long as it is held on to."""
+        view = self.range(start, end)
+        return view if view.readonly else bytes(view)
+
+    def _held(self, number: int, *, check: bool, scratch: int) -> memoryview:
+        """Return one decoded frame from those that are kept, where it then is."""
+        assert self._kept is not None
+        held = self._kept.get(number)
+        if held is None:
+            out = bytearray(self.length_of(number))
+            self.frame_into(number, memoryview(out), check=check, scratch=scratch + 1)
+            held = memoryview(out).toreadonly()
+            self._kept.put(number, held)
+        return held
 
     def whole(self, pool: Executor | None = None) -> Iterator[bytearray]:
         """Yield all raw bytes, and raise ObjectDamaged at the end when they are not what was stored."""
@@ -251,13 +266,13 @@ class _Kept:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._frames: dict[int, bytes] = {}
+        self._frames: dict[int, memoryview] = {}
         self._lock = threading.Lock()
 
-    def get(self, number: int) -> bytes | None:
+    def get(self, number: int) -> memoryview | None:
         return self._frames.get(number)
 
-    def put(self, number: int, raw: bytes) -> None:
+    def put(self, number: int, raw: memoryview) -> None:
         with self._lock:
             while len(self._frames) >= self._limit:
                 del self._frames[next(iter(self._frames))]

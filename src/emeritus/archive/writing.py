@@ -102,7 +102,7 @@ def _chunks(writing: Writing, pool: Executor | None) -> Iterator[bytes]:
     rows = []
     starts = range(0, facts.length, facts.frame)
     work = partial(_encoded, writing)
-    done: Iterable[tuple[bytes | None, bytes, bytes]]
+    done: Iterable[tuple[Bytes | None, bytes, bytes]]
     done = map(work, starts) if pool is None or len(starts) == 1 else ordered(pool, work, starts, AHEAD)
     for below, row, payload in done:
         if below:
@@ -117,13 +117,13 @@ def _chunks(writing: Writing, pool: Executor | None) -> Iterator[bytes]:
     yield _tail(head, b"".join(rows))
 
 
-def _encoded(writing: Writing, start: int) -> tuple[bytes | None, bytes, bytes]:
+def _encoded(writing: Writing, start: int) -> tuple[Bytes | None, bytes, bytes]:
     """Read and encode the frame at *start*: the base's bytes, its row, its payload."""
     end = min(start + writing.facts.frame, writing.facts.length)
     raw = writing.read(start, end)
     below = None
     if writing.base is not None and start < writing.base.facts.length:
-        below = bytes(writing.base.range(start, end))
+        below = writing.base.lasting(start, end)
     encoding, payload = encode(writing.scheme, raw, below)
     return below, ROW.pack(encoding, len(payload), blake3(payload).digest()[:16]), payload
 
