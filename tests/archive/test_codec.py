@@ -24,11 +24,21 @@ from emeritus.archive.codec import (
     fields,
     frame_length,
     frame_size,
+    plain,
     unit,
 )
 from emeritus.archive.codec.fields import NO_HINT
 from emeritus.archive.codec.loops import loops
-from emeritus.archive.codec.model import TOKENS, frequencies, steps_of
+from emeritus.archive.codec.model import (
+    TOKENS,
+    Class,
+    Context,
+    Model,
+    Tables,
+    frequencies,
+    rows_of,
+    steps_of,
+)
 from emeritus.archive.containers.layout import Span
 from emeritus.archive.shipped import text
 
@@ -365,10 +375,9 @@ def test_sixteen_at_a_time_is_the_same_as_one(seed, size, lane, lanes, first):
     draw = np.random.default_rng(seed)
     weights = np.zeros((3, TOKENS), np.uint8)
     weights[:, :40] = draw.integers(1, 180, (3, 40))
-    rates = frequencies(weights)
-    rates = ((rates << 16) | (np.cumsum(rates, 1) - rates)).reshape(-1).astype(np.uint32)
     slots = np.zeros(3 << 12, np.uint32)
-    kernels.lay(rates, 3, slots)
+    laid = np.zeros(3 * TOKENS, np.uint8), np.zeros(3 * TOKENS, np.uint64)
+    kernels.lay(weights, np.zeros((1, TOKENS), np.uint8), np.zeros(3, np.int64), slots, *laid)
     contexts = draw.integers(0, 3, 128).astype(np.uint8)
     states = draw.integers(1 << 16, 1 << 32, 1 << lanes, dtype=np.uint32)
     words = np.frombuffer(draw.bytes(2048), np.uint8)
@@ -391,6 +400,51 @@ def test_sixteen_at_a_time_is_the_same_as_one(seed, size, lane, lanes, first):
         kernels._numbers_many(one, upper, starts, bits, np.uint64(first), False, words, bit, found) == after
     )
     assert (told == found).all()
+
+
+@given(st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([1, 2, 3, 255]), st.booleans())
+def test_contexts_laid_out_are_those_of_the_plain_tables(seed, number, tokens, steps):
+    """What the compiled loops look up in slots is what the numpy loops find in their tables."""
+    pytest.importorskip("numba")
+    from emeritus.archive.codec import kernels
+
+    draw = np.random.default_rng(seed)
+    bits = steps_of(4) if steps else draw.integers(0, 20, tokens, dtype=np.uint8)
+    weights = draw.integers(0, 200, (number, bits.size), dtype=np.uint8)
+    weights[:, 0] = 80
+    model = Model((bits,), tuple(Context(0, row) for row in weights), (Class(),), 1)
+    tables = Tables.of(model)
+    slots = np.zeros(number << 12, np.uint32)
+    sizes, starts = np.zeros(number * TOKENS, np.uint8), np.zeros(number * TOKENS, np.uint64)
+    direct = kernels.lay(*rows_of(model), slots, sizes, starts)
+    assert (sizes == tables.bits).all()
+    assert (starts == tables.starts).all()
+    named = (tables.bits == 0) & (tables.starts == np.tile(np.arange(TOKENS), number))
+    assert direct == np.append(np.flatnonzero(~named.reshape(number, TOKENS).all(0)), TOKENS)[0]
+    index = np.repeat(np.arange(number * TOKENS), (tables.rates >> 16).astype(np.int64))
+    assert (slots & 255 == index % TOKENS).all()
+    assert ((slots >> 20) + 1 == tables.rates[index] >> 16).all()
+    assert ((slots >> 8) & 4095 == np.arange(slots.size) % 4096 - (tables.rates[index] & 0xFFFF)).all()
+
+
+@given(st.integers(0, 2**32), st.integers(1, 600), st.sampled_from([16, 64, 256]), st.integers(1, 256))
+def test_tokens_spelt_sixteen_at_a_time_are_the_same(seed, size, lanes, tokens):
+    """From one token that is certain to many that are rare, and states from the lowest to the highest."""
+    pytest.importorskip("numba")
+    from emeritus.archive.codec import compiled
+
+    draw = np.random.default_rng(seed)
+    weights = np.zeros((2, TOKENS), np.uint8)
+    weights[0, 0], weights[1, :tokens] = 1, draw.integers(1, 250, tokens)
+    rates = frequencies(weights)
+    rates = ((rates << 16) | (np.cumsum(rates, 1) - rates)).reshape(-1).astype(np.uint32)
+    codes = draw.integers(0, tokens + 1, size).astype(np.uint32)
+    index = np.append(np.arange(TOKENS, TOKENS + tokens), 0).astype(np.uint16)  # the last is certain, where it is
+    tables = Tables(rates, np.zeros(2 * TOKENS, np.uint8), np.zeros(2 * TOKENS, np.uint64))
+    states, stream = compiled.spell(codes, index, tables, lanes)
+    ours, theirs = plain.spell(codes, index, tables, lanes)
+    assert (states == ours).all()
+    assert (stream == theirs).all()
 
 
 @given(st.integers(0, 2**32), st.integers(1, 200), st.sampled_from([1, 2, 4]), st.floats(0, 1))

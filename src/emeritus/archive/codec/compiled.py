@@ -7,7 +7,16 @@ import numpy as np
 
 from emeritus.archive.codec import kernels, plain, spelling, wide
 from emeritus.archive.codec.arrays import Array
-from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Tables, steps_of
+from emeritus.archive.codec.model import (
+    CODED,
+    PRECISION,
+    TOKENS,
+    Classes,
+    Model,
+    Tables,
+    rows_of,
+    steps_of,
+)
 from emeritus.archive.codec.plain import LOW, PAD, QUANTS
 from emeritus.archive.codec.schemes import Undecodable
 from emeritus.archive.codec.scratch import scratch
@@ -25,9 +34,7 @@ def frequencies(weights: Array) -> Array:
 
 
 def decode(
-    tables: Tables,
-    blocks: Array,
-    block: int,
+    model: Model,
     states: Array,
     body: Array,
     stream: int,
@@ -35,62 +42,59 @@ def decode(
     hints: Array | None,
     out: Array,
 ) -> tuple[int, int]:
-    """See `plain.decode`."""  # fmt: skip
+    """See `plain.decode`."""
     limit, ends = np.uint64(stream), np.uint64(8 * (body.size - PAD - 2 * stream))
     words, bits = body[: 2 * stream + PAD], body[2 * stream :]
-    number = tables.rates.size // TOKENS
-    slots = np.zeros(number << PRECISION, np.uint32)
-    kernels.lay(tables.rates, number, slots)
-    size, top = np.uint64(block), np.uint64(8 * out.itemsize - 1)
-    first = _direct(tables)
+    block, top = np.uint64(model.block), np.uint64(8 * out.itemsize - 1)
+    weights, partitions, of = rows_of(model)
+    number = len(weights)
+    slots = scratch("slots", number << PRECISION, np.uint32)
+    sizes, starts = np.empty(number * TOKENS, np.uint8), np.empty(number * TOKENS, np.uint64)
+    first = kernels.lay(weights, partitions, of, slots, sizes, starts)
+    if first == kernels.FAILED:
+        raise Undecodable("a context of no token, or of too many")
+    classes = Classes.of(model)
+    assert model.blocks is not None
     if base is None:
-        contexts = _contexts(tables, blocks, hints)
-        if block < kernels.CHUNK and tables.kinds.size == 1 and tables.kinds[0] == CODED:
+        contexts = _contexts(classes, model.blocks, hints)
+        if model.block < kernels.CHUNK and classes.kinds.size == 1 and classes.kinds[0] == CODED:
             at, bit = kernels.decode_row(
-                slots, tables.bits, tables.starts, first, np.repeat(contexts, block), tables.zeros[0],
+                slots, sizes, starts, first, np.repeat(contexts, model.block), classes.zeros[0],
                 states, words, limit, bits, ends, out, top,
             )  # fmt: skip
         else:
             at, bit = kernels.decode_alone(
-                slots, tables.bits, tables.starts, first, tables.kinds, tables.zeros, contexts,
-                _still(blocks), size, states, words, limit, bits, ends, out, top,
+                slots, sizes, starts, first, classes.kinds, classes.zeros, contexts,
+                _still(model.blocks), block, states, words, limit, bits, ends, out, top,
             )  # fmt: skip
     else:
-        are_centred = np.logical_or.reduceat(tables.centres != 0, tables.offsets)
+        are_centred = np.logical_or.reduceat(classes.centres != 0, classes.offsets)
         at, bit = kernels.decode_difference(
-            slots, tables.bits, tables.starts, first, _is_stepped(tables, out.itemsize),
-            tables.kinds, tables.zeros, tables.shifts, tables.masks, tables.offsets, tables.contexts, tables.centres.astype(out.dtype), are_centred,
-            _still(blocks), size, states, words, limit, bits, ends,
+            slots, sizes, starts, first, _is_stepped(model, out.itemsize), classes.kinds, classes.zeros,
+            classes.shifts, classes.masks, classes.offsets, classes.contexts, classes.centres.astype(out.dtype),
+            are_centred, _still(model.blocks), block, states, words, limit, bits, ends,
             _still(base), out, base.ctypes.data == out.ctypes.data, top,
         )  # fmt: skip
     return (-1, -1) if at == kernels.FAILED else (int(at), int(bit))
 
 
-def _direct(tables: Tables) -> np.uint64:
-    """Return below which token each names one number, and that is the token itself."""
-    return np.uint64(kernels.first(tables.bits, tables.starts))
-
-
-def _contexts(tables: Tables, blocks: Array, hints: Array | None) -> Array:
+def _contexts(classes: Classes, blocks: Array, hints: Array | None) -> Array:
     """Return the context of each block."""
     found: Array
     if hints is None:
-        found = tables.contexts[tables.offsets[blocks]]
-    elif tables.kinds.size == 1:  # there may be as many blocks as numbers
-        every = (np.arange(256, dtype=np.uint64) >> tables.shifts[0]) & tables.masks[0]
-        found = tables.contexts[every.astype(np.int64)][hints[: blocks.size]]
+        found = classes.contexts[classes.offsets[blocks]]
+    elif classes.kinds.size == 1:  # there may be as many blocks as numbers
+        every = (np.arange(256, dtype=np.uint64) >> classes.shifts[0]) & classes.masks[0]
+        found = classes.contexts[every.astype(np.int64)][hints[: blocks.size]]
     else:
-        known = (hints[: blocks.size].astype(np.uint64) >> tables.shifts[blocks]) & tables.masks[blocks]
-        found = tables.contexts[tables.offsets[blocks] + known.astype(np.int64)]
+        known = (hints[: blocks.size].astype(np.uint64) >> classes.shifts[blocks]) & classes.masks[blocks]
+        found = classes.contexts[classes.offsets[blocks] + known.astype(np.int64)]
     return found
 
 
-def _is_stepped(tables: Tables, width: int) -> bool:
+def _is_stepped(model: Model, width: int) -> bool:
     """Tell whether all contexts are of the partition that a difference is written with."""
-    stepped = steps_of(width)
-    bits, rates = tables.bits.reshape(-1, TOKENS), tables.rates.reshape(-1, TOKENS)
-    is_known = (bits[:, : stepped.size] == stepped).all() and not (rates[:, stepped.size :] >> 16).any()
-    return width <= 4 and bool(is_known)
+    return width <= 4 and len(model.partitions) == 1 and np.array_equal(model.partitions[0], steps_of(width))
 
 
 def spell(codes: Array, index: Array, tables: Tables, lanes: int) -> tuple[Array, Array]:

@@ -66,27 +66,34 @@ def share(weights, rates):
 
 
 @compiled
-def first(bits, starts):
-    """Return below which token each names one number, and that is the token itself."""
-    least = _U64(TOKENS)
-    for at in range(_U64(bits.size)):
-        token = at & _U64(TOKENS - 1)
-        if token < least and (bits[at] or starts[at] != token):
-            least = token
-    return least
+def lay(weights, partitions, of, slots, bits, starts):
+    """Lay out the contexts: in one go, since each time that the interpreter's lock is given up is one to wait for it.
 
-
-@compiled
-def lay(rates, contexts, slots):
-    """Write down for each slot its frequency less one, its place in the interval, and its token."""
-    for context in range(contexts):
-        for token in range(TOKENS):
-            rate = rates[context * TOKENS + token]
-            often, first = _I64(rate >> _U32(16)), _I64(rate & _U32(0xFFFF))
+    Writes down for each slot its frequency less one, its place in the interval, and its token; for each token its
+    raw bits and the first number of its interval. Returns below which token each names one number, and that is the
+    token itself; FAILED for what `share` refuses.
+    """
+    rates = np.empty(weights.shape, np.int64)
+    if not share(weights, rates):
+        return FAILED
+    direct = _U64(TOKENS)
+    for context in range(_U64(weights.shape[0])):
+        at, start = context << _TABLE, _NONE
+        for token in range(_U64(TOKENS)):
+            often, size, index = (
+                rates[context, token],
+                partitions[of[context], token],
+                context * TOKENS + token,
+            )
             entry = (_U32(often - 1) << _U32(20)) | _U32(token)
-            at = (context << PRECISION) + first
             for place in range(often):
-                slots[at + place] = entry | (_U32(place) << _U32(8))
+                slots[at + _U64(place)] = entry | (_U32(place) << _U32(8))
+            at += _U64(often)
+            bits[index], starts[index] = size, start
+            if token < direct and (size or start != token):
+                direct = token
+            start += (_ONE << _U64(size)) if size < 64 else _NONE
+    return direct
 
 
 @compiled

@@ -126,11 +126,29 @@ def frequencies(weights: Array) -> Array:
 
 @frozen(eq=False)
 class Tables:
-    """A model, laid out for the loops. Index of a token in its context: ``context * TOKENS + token``."""
+    """A model's tokens, laid out for the loops. Index of a token in its context: ``context * TOKENS + token``."""
 
     rates: Array  # [index] -> frequency << 16 | first slot
     bits: Array  # [index] -> raw bits
     starts: Array  # [index] -> first number of the interval
+
+    @classmethod
+    def of(cls, model: Model, shares: Callable[[Array], Array] = frequencies) -> "Tables":
+        """Lay out *model*; *shares* is `frequencies`, or what does the same quicker. Raises Undecodable."""
+        weights, partitions, of = rows_of(model)
+        rates = shares(weights)
+        rates = (rates << 16) | (np.cumsum(rates, 1) - rates)
+        return cls(
+            rates.reshape(-1).astype(np.uint32),
+            partitions[of].reshape(-1),
+            _starts(partitions)[of].reshape(-1),
+        )
+
+
+@frozen(eq=False)
+class Classes:
+    """A model's classes, laid out for the loops."""
+
     kinds: Array  # [class]
     zeros: Array
     shifts: Array
@@ -140,22 +158,9 @@ class Tables:
     centres: Array
 
     @classmethod
-    def of(cls, model: Model, shares: Callable[[Array], Array] = frequencies) -> "Tables":
-        """Lay out *model*; *shares* is `frequencies`, or what does the same quicker. Raises Undecodable."""
-        number = max(1, len(model.contexts))
-        weights = np.zeros((number, TOKENS), np.uint8)
-        weights[0, 0] = not model.contexts
-        partitions = np.zeros((max(1, len(model.partitions)), TOKENS), np.uint8)
-        for at, bits in enumerate(model.partitions):
-            partitions[at, : bits.size] = bits
-        for at, context in enumerate(model.contexts):
-            weights[at, : context.weights.size] = context.weights
-        of = np.array([context.partition for context in model.contexts] or [0])
+    def of(cls, model: Model) -> "Classes":
         sizes = np.array([one.contexts.size for one in model.classes], np.int64)
-        rates = shares(weights)
-        rates = (rates << 16) | (np.cumsum(rates, 1) - rates)
         return cls(
-            rates.reshape(-1).astype(np.uint32), partitions[of].reshape(-1), _starts(partitions)[of].reshape(-1),
             np.array([SAME if one.same else CODED for one in model.classes], np.uint8),
             np.array([one.zeros for one in model.classes], np.uint64),
             np.array([one.shift for one in model.classes], np.uint64),
@@ -163,7 +168,22 @@ class Tables:
             np.cumsum(sizes) - sizes,
             np.concatenate([one.contexts for one in model.classes]),
             np.concatenate([one.centres for one in model.classes]),
-        )  # fmt: skip
+        )
+
+
+def rows_of(model: Model) -> tuple[Array, Array, Array]:
+    """Return the tokens' weights, a row for each context; their raw bits, one for each partition; whose is whose.
+
+    Rows are `TOKENS` long. A model without contexts has one that is of no use.
+    """
+    weights = np.zeros((max(1, len(model.contexts)), TOKENS), np.uint8)
+    weights[0, 0] = not model.contexts
+    partitions = np.zeros((max(1, len(model.partitions)), TOKENS), np.uint8)
+    for at, bits in enumerate(model.partitions):
+        partitions[at, : bits.size] = bits
+    for at, context in enumerate(model.contexts):
+        weights[at, : context.weights.size] = context.weights
+    return weights, partitions, np.array([context.partition for context in model.contexts] or [0])
 
 
 @cache

@@ -70,7 +70,6 @@ def decode_into(payload: Bytes, out: Array, base: Bytes | None = None, hints: Ar
     if len(text) != length:
         raise Undecodable("a model of another length")
     model = Model.parse(text, width, count)
-    assert model.blocks is not None
     states = np.frombuffer(bytearray(data[at[1] : at[2]]), "<u4")
     if (states < LOW).any():
         raise Undecodable("a lane that cannot be")
@@ -81,8 +80,7 @@ def decode_into(payload: Bytes, out: Array, base: Bytes | None = None, hints: Ar
     near = None if base is None else against(base, target.dtype, count)
     if hints is not None and hints.size * model.block < count:
         raise Undecodable("too few hints")
-    tables = Tables.of(model, loops().frequencies)
-    used, bits = loops().decode(tables, model.blocks, model.block, states, body, stream, near, hints, target)
+    used, bits = loops().decode(model, states, body, stream, near, hints, target)
     if used != stream or -(-bits // 8) != raw_bits or (states != LOW).any():
         raise Undecodable("its numbers do not add up")
     out[count * width :] = data[data.size - tail :]

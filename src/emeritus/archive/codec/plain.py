@@ -6,10 +6,10 @@ number c of those that are coded is lane c modulo the number of lanes, and all s
 
 import numpy as np
 
-from emeritus.archive.codec import model
+from emeritus.archive.codec import model as models
 from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.entropy import bits_of
-from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Tables
+from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Classes, Model, Tables
 
 LOW = 1 << 16
 """Every lane begins, and must end, in this state; it is never below."""
@@ -20,7 +20,7 @@ QUANTS = 32
 _SLOT = np.uint32((1 << PRECISION) - 1)
 
 
-frequencies = model.frequencies
+frequencies = models.frequencies
 
 
 def rank(words: Array, base: Array) -> Array:
@@ -68,28 +68,26 @@ def unturn(turned: Array, zeros: Array) -> Array:
     return found
 
 
-def places(
-    tables: Tables, blocks: Array, block: int, count: int, base: Array | None, hints: Array | None
-) -> tuple[Array, ...]:
+def places(model: Model, count: int, base: Array | None, hints: Array | None) -> tuple[Array, ...]:
     """Return, for the numbers that are coded: where they are, their contexts, centres and zeros."""
-    classes = np.repeat(blocks, block)[:count]
-    where = np.flatnonzero(tables.kinds[classes] == CODED)
+    told = Classes.of(model)
+    assert model.blocks is not None
+    classes = np.repeat(model.blocks, model.block)[:count]
+    where = np.flatnonzero(told.kinds[classes] == CODED)
     classes = classes[where]
-    entries = tables.offsets[classes]
+    entries = told.offsets[classes]
     known = None
     if base is not None:
         known = base[where].astype(np.uint64) & np.uint64((1 << (8 * base.itemsize - 1)) - 1)
     elif hints is not None:
-        known = hints[where // block].astype(np.uint64)
+        known = hints[where // model.block].astype(np.uint64)
     if known is not None:
-        entries = entries + ((known >> tables.shifts[classes]) & tables.masks[classes]).astype(np.int64)
-    return where, tables.contexts[entries].astype(np.int64), tables.centres[entries], tables.zeros[classes]
+        entries = entries + ((known >> told.shifts[classes]) & told.masks[classes]).astype(np.int64)
+    return where, told.contexts[entries].astype(np.int64), told.centres[entries], told.zeros[classes]
 
 
 def decode(
-    tables: Tables,
-    blocks: Array,
-    block: int,
+    model: Model,
     states: Array,
     body: Array,
     stream: int,
@@ -99,11 +97,13 @@ def decode(
 ) -> tuple[int, int]:
     """Fill *out*; return how many words and how many raw bits that took, or -1 when they ran out.
 
-    *body*: the words, *stream* of them, the raw bits, and PAD bytes. *states* are left as the lanes ended.
+    *body*: the words, *stream* of them, the raw bits, and PAD bytes. *states* are left as the lanes ended. *out*
+    may hold the base. Raises Undecodable.
     """  # fmt: skip
+    tables = Tables.of(model)
     words, raw = body[: 2 * stream].view("<u2"), body[2 * stream :]
     symbols = _symbols(tables)
-    where, contexts, centres, zeros = places(tables, blocks, block, out.size, base, hints)
+    where, contexts, centres, zeros = places(model, out.size, base, hints)
     lanes, count, at = states.size, where.size, 0
     index = np.empty(count, np.int64)
     for start in range(0, count, lanes):
