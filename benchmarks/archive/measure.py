@@ -115,6 +115,7 @@ def _our_turn(profile: str, task: Task, source: Path, place: Path) -> dict:
         place / "target",
     )
     base = ground.add(Path(task.base), "base") if task.base else None
+    protecting = ground.protect(base) if base is not None else None
 
     def clear() -> None:
         shutil.rmtree(archive.folder, ignore_errors=True)
@@ -136,7 +137,14 @@ def _our_turn(profile: str, task: Task, source: Path, place: Path) -> dict:
     )
     _same(target / source.name, source)
     shutil.rmtree(place, ignore_errors=True)
-    return {"stored": size, "parity": parity, "checking_s": _checking(source), **stored, **back}
+    return {
+        "stored": size,
+        "parity": parity,
+        "parity_s": protecting,
+        "checking_s": _checking(source),
+        **stored,
+        **back,
+    }
 
 
 def _warm_up(profile: str, task: Task, work: Path) -> None:

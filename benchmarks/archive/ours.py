@@ -7,11 +7,13 @@ signature, sketches, and what the archive ships for strangers. Parity is counted
 import hashlib
 import os
 import shutil
+import time
 from pathlib import Path
 
 from attrs import frozen
 
 from emeritus.archive import Manifest, ingest, inspect, load, restore
+from emeritus.archive.parity import protect
 from emeritus.archive.relatives import Relatives
 from emeritus.store.blobs import FolderBlobs
 
@@ -60,6 +62,12 @@ class Archive:
             profile=self.profile,
             threads=THREADS,
         ).manifest
+
+    def protect(self, manifest: Manifest) -> float:
+        """Write the parity that a base gets with its first dependant; return the seconds that it took."""
+        began = time.perf_counter()
+        protect(self.blobs, manifest.objects)
+        return time.perf_counter() - began
 
     def give_back(self, manifest: Manifest, target: Path) -> Path:
         """Restore *manifest* into *target* from its stored bytes, as a stranger to this process would."""

@@ -87,6 +87,9 @@ def headline(results: Results, bounds: dict[str, float], facts: dict) -> dict:
                 more[f"{short}_{task}_{word}_mb_per_cpu_s"] = speed(results, name, task, cpu)
                 if f"disk_{what}" in results[name].get(task, {}):
                     more[f"{short}_{task}_{word}_disk_mb_s"] = speed(results, name, task, f"disk_{what}")
+            protecting = results[name].get(task, {}).get("parity_s")
+            if protecting is not None:
+                more[f"{short}_{task}_base_parity_s"] = protecting
             checking = results[name].get(task, {}).get("checking_s")
             more[f"{short}_{task}_verification_share"] = _over(
                 checking, median(results[name].get(task, {}).get("restore_cpu_s"))

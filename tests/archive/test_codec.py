@@ -439,7 +439,9 @@ def test_tokens_spelt_sixteen_at_a_time_are_the_same(seed, size, lanes, tokens):
     rates = frequencies(weights)
     rates = ((rates << 16) | (np.cumsum(rates, 1) - rates)).reshape(-1).astype(np.uint32)
     codes = draw.integers(0, tokens + 1, size).astype(np.uint32)
-    index = np.append(np.arange(TOKENS, TOKENS + tokens), 0).astype(np.uint16)  # the last is certain, where it is
+    index = np.append(np.arange(TOKENS, TOKENS + tokens), 0).astype(
+        np.uint16
+    )  # the last is certain, where it is
     tables = Tables(rates, np.zeros(2 * TOKENS, np.uint8), np.zeros(2 * TOKENS, np.uint64))
     states, stream = compiled.spell(codes, index, tables, lanes)
     ours, theirs = plain.spell(codes, index, tables, lanes)
