@@ -1,5 +1,6 @@
-"""What our choice is compared with: plain LRU, GreedyDual-Size-Frequency, and Belady, who knows the future."""
+"""What our choice is compared with: plain LRU, LFU that ages, GreedyDual-Size-Frequency, and Belady, who knows the future."""
 
+import math
 from collections.abc import Iterable
 
 
@@ -21,6 +22,24 @@ class Lru:
 
     def of(self, model: str, size: int, now: float) -> float:
         return self._last.get(model, 0.0)
+
+
+class AgingLfu(Lru):
+    """Keeps what is called most; a call counts half as much after an hour. By cost and size, as ours is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count: dict[str, float] = {}
+
+    def called(self, model: str, now: float) -> None:
+        self._count[model] = self._aged(model, now) + 1
+        super().called(model, now)
+
+    def of(self, model: str, size: int, now: float) -> float:
+        return self._aged(model, now) * self.seconds(model) / max(size, 1)
+
+    def _aged(self, model: str, now: float) -> float:
+        return self._count.get(model, 0.0) * math.exp2((self._last.get(model, now) - now) / 3600)
 
 
 class GreedyDual(Lru):

@@ -10,6 +10,8 @@ THINKING = 20.0  # seconds between an answer and the visitor's next question, on
 ANSWERING = 4.0  # seconds of an answer, on the average
 CROWD = 0.1  # so many sessions are not alone: a link was shared, and others come within a minute
 CROWD_SIZE = 5
+SCANS = 3  # so often somebody asks every model one question, one after the other: a study, a crawler
+SCANNING = 10.0  # seconds between two of those questions, on the average
 
 
 @frozen
@@ -44,4 +46,17 @@ def calls(models: int, sessions: int, hours: float, seed: int) -> list[Call]:
                 if chance.random() < 1 / SESSION_CALLS:
                     break
                 at += seconds + chance.expovariate(1 / THINKING)
+    return sorted(found, key=lambda call: call.at)
+
+
+def scanned(trace: list[Call], models: int, hours: float, seed: int) -> list[Call]:
+    """Return *trace* with scans: what they call is not called again soon, and yet it was called last."""
+    chance = random.Random(seed)
+    found = list(trace)
+    for number in range(SCANS):
+        at = chance.uniform(0, hours * 3600 - models * (SCANNING + ANSWERING))
+        for model in chance.sample(range(models), models):
+            seconds = chance.expovariate(1 / ANSWERING)
+            found.append(Call(at, f"m{model:04}", f"scan{number}", seconds))
+            at += seconds + chance.expovariate(1 / SCANNING)
     return sorted(found, key=lambda call: call.at)

@@ -9,7 +9,7 @@ import math
 
 from attrs import define
 
-BURST = 20.0
+BURST = 20.0  # chosen on days that nothing else is told of: `make bench-density ARGS=--tune`
 HABIT = 24 * 3600.0
 """Seconds in which the two weights of a call fade to 1/e."""
 _NEW = 0.3
