@@ -84,7 +84,7 @@ def loss(folder: Path, model: Path, pairs: int, tokens: int) -> dict[str, Any]:
     voice = LlamaVoice(contenders.MODEL, model, settings=LlamaSettings(context=2048, slots=2))
     try:
         voice.start()
-        engine = voice._process  # noqa: SLF001 - the engine itself, to be asked without anybody between
+        engine = voice._life.process  # noqa: SLF001 - the engine itself, to be asked without anybody between
         assert engine is not None
         os.environ["BENCH_ENGINE_KEY"] = engine.key
         with contenders.emeritus(folder, engine.url, key_env="BENCH_ENGINE_KEY") as ours:

@@ -1,16 +1,19 @@
 """The real model behind the gateway: the engine starts at the first call and stops when it is idle."""
 
 import asyncio
+import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import openai
 import pytest
 from pydantic import BaseModel
 
 from emeritus.voices import Limits, Pool
-from emeritus.voices.llama import LlamaSettings, LlamaVoice
+from emeritus.voices.llama import LlamaVoice
+from emeritus.voices.llama_process import LlamaSettings
 from emeritus.web.gateway import Parts
 
 ASK = [{"role": "user", "content": "Say hello in one short sentence."}]
@@ -110,7 +113,85 @@ def test_schemas_on_the_real_engine(server, house):
     assert isinstance(chat.parse(**asked, response_format=Answer).choices[0].message.parsed, Answer)
     with chat.stream(**asked, response_format=Answer) as stream:
         assert isinstance(stream.get_final_completion().choices[0].message.parsed, Answer)
-    assert house.usage.totals().requests == 2
+    said = server.openai(key).responses.parse(model="opus", input="Where?", text_format=Answer, temperature=0)
+    assert isinstance(said.output_parsed, Answer)
+    message = server.anthropic(key).messages.parse(
+        model="opus", messages=ASK, max_tokens=60, output_format=Answer
+    )
+    assert isinstance(message.parsed_output, Answer)
+    assert house.usage.totals().requests == 4
+
+
+WEATHER = {
+    "type": "object",
+    "properties": {"place": {"type": "string", "enum": ["Oslo", "Rome"]}},
+    "required": ["place"],
+    "additionalProperties": False,
+}
+
+
+TOLD = [("Rome", "Sunny."), ("Oslo", "Snow."), ("Rome", "Rain.")]
+
+
+@pytest.mark.model
+def test_tools_on_the_real_engine(smollm2, house, server_of):
+    """A model that saw how calls with a tool go makes the next one, in each API, whole and streamed.
+
+    Its own chat template has no place for tools: it is given one that has. The engine holds the call to its schema.
+    """
+    settings = LlamaSettings(context=1024, chat_template=Path(__file__).with_name("tools.jinja"))
+    pool = Pool(lambda model: LlamaVoice(model, smollm2, settings=settings), clock=house.clock)
+    parts = Parts(work=house.work, pool=pool, clock=house.clock, site_url="https://lab.example")
+    about = {"name": "weather", "description": "The weather in a place."}
+    with server_of(parts, pool) as server, pool.lease("opus") as voice:
+        assert "chat template sha256:" in voice.engine.system
+        key = house.member()
+        turns = [turn for number, told in enumerate(TOLD) for turn in _chat_with_a_tool(number, *told)]
+        asked = {"model": "opus", "max_tokens": 60, "temperature": 0}
+        asked["messages"] = [*turns, {"role": "user", "content": "The weather in Oslo?"}]
+        asked["tools"] = [{"type": "function", "function": {**about, "parameters": WEATHER}}]
+        chat = server.openai(key).chat.completions
+        said = chat.create(**asked).choices[0]
+        assert said.finish_reason == "tool_calls"
+        (call,) = said.message.tool_calls
+        assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"place": "Oslo"})
+        with chat.stream(**asked) as stream:
+            final = stream.get_final_completion().choices[0].message
+        assert final.tool_calls[0].function.arguments == call.function.arguments
+
+        turns = [turn for number, told in enumerate(TOLD) for turn in _message_with_a_tool(number, *told)]
+        asked = {"model": "opus", "max_tokens": 60, "extra_body": {"temperature": 0}}
+        asked["messages"] = [*turns, {"role": "user", "content": "The weather in Oslo?"}]
+        asked["tools"] = [{**about, "input_schema": WEATHER}]
+        messages = server.anthropic(key).messages
+        message = messages.create(**asked)
+        assert message.stop_reason == "tool_use"
+        (use,) = message.content
+        assert (use.name, use.input) == ("weather", {"place": "Oslo"})
+        with messages.stream(**asked) as stream:
+            assert stream.get_final_message().content[0].input == use.input
+
+
+def _chat_with_a_tool(number, place, said):
+    function = {"name": "weather", "arguments": json.dumps({"place": place})}
+    call = {"id": f"call_{number}", "type": "function", "function": function}
+    return [
+        {"role": "user", "content": f"The weather in {place}?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": f"call_{number}", "content": said},
+        {"role": "assistant", "content": said},
+    ]
+
+
+def _message_with_a_tool(number, place, said):
+    use = {"type": "tool_use", "id": f"toolu_{number}", "name": "weather", "input": {"place": place}}
+    result = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": said}
+    return [
+        {"role": "user", "content": f"The weather in {place}?"},
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+        {"role": "assistant", "content": said},
+    ]
 
 
 @pytest.mark.model

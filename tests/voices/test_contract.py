@@ -69,7 +69,7 @@ def voice(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     else:
         llama = request.getfixturevalue("llama")
         llama.start()
-        url, key = llama._process.url, llama._process.key
+        url, key = llama._life.process.url, llama._life.process.key
     monkeypatch.setenv("REMOTE_KEY", key)
     remote = {"openai": OpenAIVoice, "anthropic": AnthropicVoice}[kind]
     made = remote(url, "smollm2", "REMOTE_KEY")

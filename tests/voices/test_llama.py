@@ -62,7 +62,7 @@ def until(condition) -> None:
 def busy(voice: LlamaVoice) -> bool:
     from emeritus.voices.llama import _is_busy
 
-    return _is_busy(voice._process, "it")
+    return _is_busy(voice._life.process, "it")
 
 
 def speak_and_catch(voice: LlamaVoice, caught: list[BaseException]) -> None:
@@ -76,7 +76,7 @@ def speak_and_catch(voice: LlamaVoice, caught: list[BaseException]) -> None:
 def test_killed_in_mid_answer(shared: LlamaVoice, victim: str):
     """SIGKILL in mid-answer gives one clear error, leaves no process, and the next call works."""
     shared.start()
-    pid, warden = shared.pid, shared._process._process.pid
+    pid, warden = shared.pid, shared._life.process._process.pid
     caught: list[BaseException] = []
     caller = threading.Thread(target=speak_and_catch, args=(shared, caught))
     caller.start()
@@ -122,7 +122,7 @@ from pathlib import Path
 from emeritus.voices import LlamaSettings, LlamaVoice
 voice = LlamaVoice("smollm2", Path(sys.argv[1]), settings=LlamaSettings(context=512, slots=1))
 voice.start()
-print(voice.pid, voice._process._process.pid, flush=True)
+print(voice.pid, voice._life.process._process.pid, flush=True)
 time.sleep(600)
 """
 
@@ -145,7 +145,7 @@ def test_no_orphan_of_a_parent_that_dies_while_it_loads(smollm2: Path):
     """The engine holds Python's lock while it loads; the warden ends it all the same."""
     program = ORPHAN.replace(
         "voice.start()", "import threading; threading.Thread(target=voice.start).start()"
-    ).replace("print(voice.pid, voice._process._process.pid, flush=True)", "print(flush=True)")
+    ).replace("print(voice.pid, voice._life.process._process.pid, flush=True)", "print(flush=True)")
     parent = subprocess.Popen(
         [sys.executable, "-c", program, str(smollm2)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -309,7 +309,7 @@ def test_nobody_without_the_key(shared: LlamaVoice):
     import urllib.request
 
     shared.start()
-    process = shared._process
+    process = shared._life.process
     for path in ("/v1/chat/completions", "/v1/models", "/slots", "/props"):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(process.url + path, timeout=10)
@@ -407,7 +407,7 @@ def test_a_llama_server_program_instead(smollm2: Path, tmp_path: Path):
         assert voice.speak(HELLO, BRIEF).text
         assert (voice.engine.name, voice.engine.version) == ("llama-server", "version: 1 (test)")
         pid = voice.pid
-        os.kill(voice._process._process.pid, signal.SIGKILL)
+        os.kill(voice._life.process._process.pid, signal.SIGKILL)
         until(lambda: gone(pid))
     finally:
         voice.close()

@@ -66,7 +66,7 @@ def make(program: str, weights: Path) -> Iterator[Callable[..., VllmVoice]]:
 
 
 def log(voice: VllmVoice) -> list[str]:
-    with urllib.request.urlopen(voice._process.url + "/log") as answer:
+    with urllib.request.urlopen(voice._life.process.url + "/log") as answer:
         return json.load(answer)
 
 
@@ -117,12 +117,12 @@ def test_it_sleeps_and_wakes(make, level):
     """Sleep keeps the process; the next call wakes it, and after level 2 its weights are read again first."""
     voice = make(sleep=level)
     before = voice.speak(HELLO, BRIEF)
-    pid = voice._process.pid
+    pid = voice._life.process.pid
     assert isinstance(voice, Rests)
     assert voice.rest()
     assert voice.alive
     assert voice.speak(HELLO, BRIEF).text == before.text
-    assert voice._process.pid == pid
+    assert voice._life.process.pid == pid
     doors = [line for line in log(voice) if not line.endswith(("completions", "/version"))]
     reading = ["POST /collective_rpc", "POST /reset_prefix_cache"] if level == 2 else []
     assert doors[:2] == [f"POST /sleep?level={level}", "GET /is_sleeping"]
@@ -135,7 +135,7 @@ def test_without_sleep_its_doors_are_not_there(make):
     voice.start()
     assert not voice.rest()
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(urllib.request.Request(voice._process.url + "/sleep", b"", method="POST"))
+        urllib.request.urlopen(urllib.request.Request(voice._life.process.url + "/sleep", b"", method="POST"))
     assert refused.value.code == 404
     for path in ("/sleep", "/wake_up", "/collective_rpc", "/v1/../sleep"):
         with pytest.raises(Exception, match="does not speak"):
@@ -170,15 +170,15 @@ def test_nothing_stays_behind(make, end):
     """However it ends, the engine takes the processes that it started with it."""
     voice = make()
     voice.start()
-    pid = voice._process.pid
+    pid = voice._life.process.pid
     until(lambda: Path(f"/proc/{pid}/task/{pid}/children").read_text().strip() != "")
     worker = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
     if end == "close":
         voice.close()
     elif end == "kill":
-        voice._process.kill()
+        voice._life.process.kill()
     else:
-        os.kill(voice._process._process.pid, signal.SIGTERM)
+        os.kill(voice._life.process._process.pid, signal.SIGTERM)
     until(lambda: gone(pid) and gone(worker))
 
 
@@ -187,7 +187,7 @@ def test_an_engine_that_died_asleep_is_loaded_anew(make):
     voice = make()
     voice.start()
     assert voice.rest()
-    os.kill(voice._process.pid, signal.SIGKILL)
+    os.kill(voice._life.process.pid, signal.SIGKILL)
     until(lambda: not voice.alive)
     assert voice.speak(HELLO, BRIEF).text
 
@@ -196,7 +196,7 @@ def test_killed_in_mid_answer(make):
     """One clear error, and the next call works."""
     voice = make()
     voice.start()
-    voice._process.kill()
+    voice._life.process.kill()
     with pytest.raises(EngineDied):
         voice._served.speak(HELLO, BRIEF)
     assert voice.speak(HELLO, BRIEF).text

@@ -23,7 +23,8 @@ from emeritus.voices.errors import (
     VoiceError,
     VoiceTimeout,
 )
-from emeritus.voices.llama import LlamaSettings, LlamaVoice
+from emeritus.voices.llama import LlamaVoice
+from emeritus.voices.llama_process import LlamaSettings
 from emeritus.voices.pool import Pool, PooledSpeaker
 from emeritus.voices.remote import AnthropicVoice, OpenAIVoice
 from emeritus.voices.seat import Event, Limits

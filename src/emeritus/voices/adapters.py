@@ -15,7 +15,8 @@ from attrs import field, frozen
 from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput, NotFound
 from emeritus.voices.cluster import ClusterVoice
-from emeritus.voices.llama import LlamaSettings, LlamaVoice
+from emeritus.voices.llama import LlamaVoice
+from emeritus.voices.llama_process import LlamaSettings
 from emeritus.voices.remote import AnthropicVoice, OpenAIVoice, RemoteVoice
 from emeritus.voices.spare import Spare
 from emeritus.voices.vllm import VllmSettings, VllmVoice
@@ -97,8 +98,9 @@ class LlamaAdapter:
                 f"{spec.model} has no weights here.", next_step="Choose a remote adapter for it."
             )
         options = dict(spec.options)
-        if options.get("server"):
-            options["server"] = Path(str(options["server"]))
+        for name in ("server", "chat_template"):
+            if options.get(name):
+                options[name] = Path(str(options[name]))
         try:
             settings = LlamaSettings(**options)
         except (TypeError, ValueError) as why:

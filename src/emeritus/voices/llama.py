@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -11,48 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from attrs import asdict, field, frozen, validators
+from attrs import asdict
 
 from emeritus.core.clock import Clock, SystemClock
 from emeritus.core.ids import model_id
 from emeritus.core.speech import Conversation, EngineBuild, Message, Sampling, Utterance
 from emeritus.voices import plain, replies
 from emeritus.voices.conversation import KeptConversation, Separate
-from emeritus.voices.engine_process import EngineProcess, Warden, free_port, new_key
+from emeritus.voices.engine_life import EngineLife
+from emeritus.voices.engine_process import EngineProcess, Warden
 from emeritus.voices.errors import (
     CALL_AGAIN,
     EngineDied,
-    EngineNotStarted,
     NotUnderstood,
-    VoiceClosed,
     VoiceError,
     VoiceTimeout,
 )
 from emeritus.voices.gate import Gate
-from emeritus.voices.voice import ANTHROPIC_PATHS, NO_HEADERS, OPENAI_PATHS
+from emeritus.voices.llama_process import LlamaSettings, start
+from emeritus.voices.voice import NO_HEADERS, PLAIN_PATHS
 from emeritus.voices.wire import Relayed, exchange, passed_on, relay
 
 _SETTLE = 3.0
-_positive = [validators.instance_of(int), validators.ge(1)]
-
-
-@frozen
-class LlamaSettings:
-    """How the engine runs.
-
-    *context* is in tokens, for each of *slots* (answers drawn at the same time for callers of the
-    gateway); *threads* 0 means one a processor; *cache_mib* bounds the prompt cache in memory (0: none);
-    *server* names a ``llama-server`` program to run instead of xllamacpp; times are in seconds.
-    """
-
-    context: int = field(default=4096, validator=_positive)
-    slots: int = field(default=2, validator=_positive)
-    threads: int = field(default=0, validator=[validators.instance_of(int), validators.ge(0)])
-    gpu_layers: int = 0
-    cache_mib: int = 0
-    start_timeout: float = 120.0
-    answer_timeout: float = 600.0
-    server: Path | None = None
 
 
 class LlamaVoice:
@@ -63,7 +42,9 @@ class LlamaVoice:
     has been started ahead.
     """
 
-    paths = OPENAI_PATHS | ANTHROPIC_PATHS
+    # llama.cpp's own responses and messages know no schema, and messages lack their beginning at times: both are
+    # told to it as chats.
+    paths = PLAIN_PATHS
 
     def __init__(
         self,
@@ -83,32 +64,29 @@ class LlamaVoice:
         self._spare = spare
         self._who = f"The engine of {model}"
         self._gate = Gate()
-        self._starting = threading.Lock()
-        self._process: EngineProcess | None = None
+        self._life = EngineLife(self._who, path, self._begin)
         self._chats = False
         self._unsettled = False
-        self._closed = False
         self.begun: tuple[int, tuple[Message, ...]] | None = None
         """The engine's process, and how the conversation began that lies in its cache, read by itself."""
 
     @property
     def engine(self) -> EngineBuild:
-        return self._running().build
+        return self._life.running().build
 
     @property
     def alive(self) -> bool:
-        process = self._process
-        return process is not None and process.alive
+        return self._life.alive
 
     @property
     def pid(self) -> int | None:
         """The engine's process id while it runs."""
-        process = self._process
+        process = self._life.process
         return process.pid if process is not None and process.alive else None
 
     @property
     def memory(self) -> int:
-        process = self._process
+        process = self._life.process
         if process is not None and process.alive and (measured := process.memory):
             return measured
         size = self._path.stat().st_size if self._path.is_file() else 0
@@ -125,10 +103,10 @@ class LlamaVoice:
 
     def log(self) -> tuple[str, ...]:
         """Return the last lines the engine logged, for people who look for a fault."""
-        return self._process.log() if self._process is not None else ()
+        return self._life.log()
 
     def start(self) -> None:
-        self._running()
+        self._life.running()
 
     def speak(
         self,
@@ -168,7 +146,7 @@ class LlamaVoice:
                 {"content-type": "application/json", "authorization": f"Bearer {process.key}"},
                 who=self._who,
                 seconds=self._settings.answer_timeout,
-                lost=lambda: self._died(process),
+                lost=lambda: self._life.died(process),
             )
         except VoiceTimeout:
             process.kill()  # llama.cpp would go on to the end of an answer that is not streamed
@@ -202,14 +180,14 @@ class LlamaVoice:
         Raises:
             EngineDied, EngineNotStarted, VoiceTimeout, BadReply: as `speak`.
         """
-        process = self._running()
+        process = self._life.running()
         status, data = exchange(
             process.url + "/tokenize",
             replies.as_json({"content": text, "add_special": False}),
             {"content-type": "application/json", "authorization": f"Bearer {process.key}"},
             who=self._who,
             seconds=self._settings.answer_timeout,
-            lost=lambda: self._died(process),
+            lost=lambda: self._life.died(process),
         )
         if status != 200:
             raise replies.failure(status, data, self._who, hide=process.key)
@@ -226,9 +204,9 @@ class LlamaVoice:
         answer = None
         try:
             async with self._gate.together():
-                process = self._process
-                if process is None or self._closed or not process.alive:
-                    process = await asyncio.to_thread(self._running)
+                process = self._life.process
+                if process is None or not self._life.alive:
+                    process = await asyncio.to_thread(self._life.running)
                 self.begun = None
                 async with relay(
                     process.url + path,
@@ -236,7 +214,7 @@ class LlamaVoice:
                     {**passed_on(headers), "authorization": f"Bearer {process.key}"},
                     who=self._who,
                     seconds=self._settings.answer_timeout,
-                    lost=lambda: self._died(process),
+                    lost=lambda: self._life.died(process),
                 ) as answer:
                     yield answer
         finally:
@@ -246,49 +224,14 @@ class LlamaVoice:
                 threading.Thread(target=self._free, name=f"free {self.model}", daemon=True).start()
 
     def close(self) -> None:
-        self._closed = True
-        process = self._process
-        if process is not None and process.alive:
-            process.close()
-        with self._starting:  # one that was just starting
-            if self._process is not None:
-                self._process.close()
+        self._life.close()
 
-    def _running(self) -> EngineProcess:
-        with self._starting:
-            if self._closed:
-                raise VoiceClosed(
-                    f"{self._who} has been stopped.", next_step="Ask the pool for the voice again."
-                )
-            if self._process is not None and self._process.alive:
-                return self._process
-            if self._process is not None:
-                self._process.close()
-            if not self._path.is_file():
-                raise EngineNotStarted(
-                    f"{self._who} has no weights: {self._path.name} is not there.",
-                    next_step="Restore them with `emeritus archive restore`.",
-                )
-            self._chats = plain.has_chat_template(self._path)
-            self._process = self._start_process()
-            self._unsettled = False
-            return self._process
-
-    def _start_process(self) -> EngineProcess:
-        chosen, key = asdict(self._settings), new_key()
-        server = chosen.pop("server")
-        chosen["threads"] = self.threads
-        chosen |= {"path": str(self._path.resolve()), "model": self.model, "key": key}
-        orders = chosen if server is None else _server(str(server), chosen, free_port())
-        process = EngineProcess(
-            orders,
-            key=key,
-            who=self._who,
-            start_timeout=self._settings.start_timeout,
-            warden=self._spare() if server is None else None,
+    def _begin(self) -> EngineProcess:
+        self._chats = self._settings.chat_template is not None or plain.has_chat_template(self._path)
+        process = start(
+            self.model, self._path, self._settings, who=self._who, threads=self.threads, spare=self._spare
         )
-        if server is not None:
-            process.build = EngineBuild("llama-server", _version_of(str(server)))
+        self._unsettled = False
         return process
 
     def _free(self) -> None:
@@ -303,14 +246,14 @@ class LlamaVoice:
         A stream ends when its caller does. llama.cpp draws other answers to their end, whoever is gone:
         then the engine is ended, and starts anew.
         """
-        process = self._running()
+        process = self._life.running()
         deadline = time.monotonic() + _SETTLE
         while self._unsettled:
             if not _is_busy(process, self._who):
                 self._unsettled = False
             elif time.monotonic() > deadline:
                 process.kill()
-                process = self._running()
+                process = self._life.running()
             else:
                 time.sleep(0.01)
         return process
@@ -335,35 +278,6 @@ class LlamaVoice:
         if schema is not None:
             asked["json_schema"] = schema
         return "/v1/completions", replies.as_json(asked)
-
-    def _died(self, process: EngineProcess) -> VoiceError:
-        ended = process.how_it_ended()
-        how = f"stopped in mid-answer ({ended})" if ended else "broke off in mid-answer"
-        return EngineDied(f"{self._who} {how}; nothing of the answer was kept.", next_step=CALL_AGAIN)
-
-
-def _server(program: str, chosen: Mapping[str, Any], port: int) -> dict[str, Any]:
-    """Return the orders for a ``llama-server`` program."""
-    command = [
-        *(program, "--model", chosen["path"], "--alias", chosen["model"]),
-        *("--host", "127.0.0.1", "--port", str(port), "--parallel", str(chosen["slots"])),
-        *("--ctx-size", str(chosen["context"] * chosen["slots"]), "--threads", str(chosen["threads"])),
-        *("--cache-ram", str(chosen["cache_mib"]), "--n-gpu-layers", str(chosen["gpu_layers"])),
-        *("--slots", "--no-webui", "--offline", "--jinja"),
-    ]
-    env = {"LLAMA_API_KEY": chosen["key"]}
-    return {"command": command, "env": env, "url": f"http://127.0.0.1:{port}", "name": "llama-server"}
-
-
-def _version_of(server: str) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603 - the program the operator named
-            [server, "--version"], capture_output=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    said = (done.stdout + done.stderr).decode(errors="replace")
-    return " ".join(said.split())[:200]
 
 
 def _is_busy(process: EngineProcess, who: str) -> bool:

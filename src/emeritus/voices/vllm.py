@@ -6,7 +6,6 @@ vLLM's development mode: they listen on 127.0.0.1 with the rest of it, and nothi
 """
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,8 +18,9 @@ from emeritus.core.clock import Clock, SystemClock
 from emeritus.core.ids import model_id
 from emeritus.core.speech import EngineBuild, Message, Sampling, Utterance
 from emeritus.voices import replies
+from emeritus.voices.engine_life import EngineLife
 from emeritus.voices.engine_process import EngineProcess, Program, free_port, new_key
-from emeritus.voices.errors import CALL_AGAIN, EngineDied, EngineNotStarted, VoiceClosed, VoiceError
+from emeritus.voices.errors import CALL_AGAIN, EngineNotStarted, VoiceError
 from emeritus.voices.remote import OpenAIVoice
 from emeritus.voices.replies import Reply
 from emeritus.voices.voice import NO_HEADERS, OPENAI_PATHS
@@ -55,7 +55,7 @@ class _Served(OpenAIVoice):
 
     def __init__(self, process: EngineProcess, lost: Callable[[], VoiceError], **more: Any) -> None:
         super().__init__(process.url, **more)
-        self._process_key = process.key
+        self.process = process
         self._process_lost = lost
 
     def _asked(
@@ -65,7 +65,7 @@ class _Served(OpenAIVoice):
         return path, {**asked, "repetition_penalty": sampling.repeat_penalty}, read
 
     def _key(self) -> str:
-        return self._process_key
+        return self.process.key
 
     def _lost(self) -> VoiceError:
         return self._process_lost()
@@ -91,11 +91,9 @@ class VllmVoice:
         self._settings = settings or VllmSettings()
         self._clock = clock or SystemClock()
         self._who = f"The engine of {model}"
-        self._starting = threading.Lock()
-        self._process: EngineProcess | None = None
+        self._life = EngineLife(self._who, path, self._begin)
         self._served: _Served | None = None
         self._asleep = False
-        self._closed = False
 
     @property
     def slots(self) -> int:
@@ -104,12 +102,11 @@ class VllmVoice:
     @property
     def engine(self) -> EngineBuild:
         self._awake()
-        assert self._process is not None
-        return self._process.build
+        return self._life.running().build
 
     @property
     def alive(self) -> bool:
-        return not self._closed and self._process is not None and self._process.alive
+        return self._life.alive
 
     @property
     def memory(self) -> int:
@@ -121,7 +118,7 @@ class VllmVoice:
 
     def log(self) -> tuple[str, ...]:
         """Return the last lines that the engine logged."""
-        return self._process.log() if self._process is not None else ()
+        return self._life.log()
 
     def start(self) -> None:
         self._awake()
@@ -131,14 +128,13 @@ class VllmVoice:
     ) -> Utterance:
         served = self._awake()
         said = served.speak(prompt, sampling, schema=schema)
-        assert self._process is not None
-        return evolve(said, engine=self._process.build, weights=self.weights)
+        return evolve(said, engine=self._life.running().build, weights=self.weights)
 
     def tokens(self, text: str) -> tuple[int, ...]:
         """Return *text* as the engine's own tokens. Raises as `speak`."""
-        self._awake()
+        served = self._awake()
         asked = {"model": self.model, "prompt": text, "add_special_tokens": False}
-        return replies.token_ids(self._control("POST", "/tokenize", asked), self._who)
+        return replies.token_ids(self._control(served.process, "POST", "/tokenize", asked), self._who)
 
     @asynccontextmanager
     async def request(
@@ -154,45 +150,28 @@ class VllmVoice:
         """Sleep, if a level is set and the engine does it; see `Rests`. Nobody may be calling."""
         if not self._settings.sleep:
             return False
-        with self._starting:
-            if not self.alive:
+        with self._life.guard:
+            process = self._life.process
+            if process is None or not self.alive:
                 return False
-            self._control("POST", f"/sleep?level={self._settings.sleep}")
-            self._asleep = self._sleeps()
+            self._control(process, "POST", f"/sleep?level={self._settings.sleep}")
+            self._asleep = self._sleeps(process)
             return self._asleep
 
     def close(self) -> None:
-        self._closed = True
-        process = self._process
-        if process is not None and process.alive:
-            process.close()
-        with self._starting:  # one that was just starting
-            if self._process is not None:
-                self._process.close()
+        self._life.close()
 
     # -- inside ---------------------------------------------------------------
 
     def _awake(self) -> _Served:
-        with self._starting:
-            if self._closed:
-                raise VoiceClosed(
-                    f"{self._who} has been stopped.", next_step="Ask the pool for the voice again."
-                )
-            if self._process is None or not self._process.alive:
-                self._start_process()
-            elif self._asleep:
-                self._wake()
+        with self._life.guard:
+            process = self._life.running()
+            if self._asleep:
+                self._wake(process)
             assert self._served is not None
             return self._served
 
-    def _start_process(self) -> None:
-        if self._process is not None:
-            self._process.close()
-        if not self._path.exists():
-            raise EngineNotStarted(
-                f"{self._who} has no weights: {self._path.name} is not there.",
-                next_step="Restore them with `emeritus archive restore`.",
-            )
+    def _begin(self) -> EngineProcess:
         port, key, chosen = free_port(), new_key(), self._settings
         command = [
             *(chosen.command, "serve", str(self._path.resolve()), "--served-model-name", self.model),
@@ -201,7 +180,7 @@ class VllmVoice:
             *chosen.args,
         ]
         env = {"VLLM_API_KEY": key} | ({"VLLM_SERVER_DEV_MODE": "1"} if chosen.sleep else {})
-        process = self._process = EngineProcess(
+        process = EngineProcess(
             {"command": command, "env": env, "url": f"http://127.0.0.1:{port}", "name": "vllm"},
             key=key,
             who=self._who,
@@ -209,31 +188,32 @@ class VllmVoice:
             program=_VLLM,
         )
         self._asleep = False
-        build = msgspec.json.decode(self._control("GET", "/version"), type=_Version)
+        build = msgspec.json.decode(self._control(process, "GET", "/version"), type=_Version)
         process.build = EngineBuild("vllm", build.version, " ".join(chosen.args))
         self._served = _Served(
             process,
-            lambda: self._died(process),
+            lambda: self._life.died(process),
             model=self.model,
             timeout=chosen.answer_timeout,
             clock=self._clock,
         )
+        return process
 
-    def _wake(self) -> None:
-        self._control("POST", "/wake_up")
+    def _wake(self, process: EngineProcess) -> None:
+        self._control(process, "POST", "/wake_up")
         if self._settings.sleep == 2:
-            self._control("POST", "/collective_rpc", {"method": "reload_weights"})
-            self._control("POST", "/reset_prefix_cache")
-        self._asleep = self._sleeps()
+            self._control(process, "POST", "/collective_rpc", {"method": "reload_weights"})
+            self._control(process, "POST", "/reset_prefix_cache")
+        self._asleep = self._sleeps(process)
         if self._asleep:
             raise EngineNotStarted(f"{self._who} does not wake up.", next_step=CALL_AGAIN)
 
-    def _sleeps(self) -> bool:
-        return msgspec.json.decode(self._control("GET", "/is_sleeping"), type=_Sleeping).is_sleeping
+    def _sleeps(self, process: EngineProcess) -> bool:
+        return msgspec.json.decode(self._control(process, "GET", "/is_sleeping"), type=_Sleeping).is_sleeping
 
-    def _control(self, method: Literal["GET", "POST"], path: str, asked: Any = None) -> bytes:
-        process = self._process
-        assert process is not None
+    def _control(
+        self, process: EngineProcess, method: Literal["GET", "POST"], path: str, asked: Any = None
+    ) -> bytes:
         body = None if method == "GET" else b"" if asked is None else replies.as_json(asked)
         headers = {"content-type": "application/json", "authorization": f"Bearer {process.key}"}
         status, data = exchange(
@@ -242,16 +222,11 @@ class VllmVoice:
             headers,
             who=self._who,
             seconds=_WAKING,
-            lost=lambda: self._died(process),
+            lost=lambda: self._life.died(process),
         )
         if status != 200:
             raise replies.failure(status, data, self._who, hide=process.key)
         return data
-
-    def _died(self, process: EngineProcess) -> VoiceError:
-        ended = process.how_it_ended()
-        how = f"stopped in mid-answer ({ended})" if ended else "broke off in mid-answer"
-        return EngineDied(f"{self._who} {how}; nothing of the answer was kept.", next_step=CALL_AGAIN)
 
 
 class _Version(msgspec.Struct):

@@ -9,6 +9,8 @@ from emeritus.core.speech import EngineBuild, Message, Sampling, Speaker, Uttera
 
 OPENAI_PATHS = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/responses"})
 ANTHROPIC_PATHS = frozenset({"/v1/messages", "/v1/messages/count_tokens"})
+PLAIN_PATHS = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/messages/count_tokens"})
+"""What every engine that loads weights here is asked; all else is told as a chat."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 

@@ -156,6 +156,8 @@ def _parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     chosen.ui = False
     chosen.offline = True
     chosen.verbosity = 2
+    if settings["chat_template"] is not None:
+        chosen.chat_template = settings["chat_template"]
     return chosen
 
 
