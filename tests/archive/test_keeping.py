@@ -16,6 +16,7 @@ from emeritus.archive import (
     Manifest,
     MemoryBlobs,
     StoreFailed,
+    erasure,
     ingest,
     inspect,
     load,
@@ -494,6 +495,33 @@ def test_a_replica_that_stores_it_otherwise(shelf, family, tmp_path):
     done = repair(shelf.blobs, replicas=[other], verify=signed)
     assert done.is_sound, done.lost
     shelf.is_whole(tmp_path / "out")
+
+
+def test_a_base_that_was_erased_is_not_missed(shelf, replica, tmp_path):
+    """Its dependant, made to stand without it, is scrubbed, copied and mended; and no replica brings it back."""
+    gone = based_on(shelf)
+    erasure.erase("base", shelf.blobs)
+    assert gone in shelf.tune.bases.values(), "a sealed manifest goes on naming it"
+    again = reading(shelf.blobs)
+    assert again.is_sound, again.findings
+    mended = repair(shelf.blobs, replicas=[replica], verify=signed)
+    assert mended.is_sound, mended.lost
+    assert not shelf.blobs.exists(object_path(gone))
+    second = FolderBlobs(tmp_path / "second")
+    copied = replicate(shelf.blobs, second)
+    assert copied.is_whole, copied.failed
+    (path,) = restore(load("tune", shelf.tune.digest, second), second, tmp_path / "back")
+    assert path.read_bytes() == shelf.files["tune"]
+
+
+def test_a_base_that_is_missing_while_something_stands_on_it_is_missed(shelf, tmp_path):
+    """That its model is gone too does not excuse it."""
+    gone = based_on(shelf)
+    for path in (object_path(gone), parity_path(gone), *shelf.blobs.list("manifests/base")):
+        shelf.blobs.delete(path)
+    assert gone in {finding.object for finding in reading(shelf.blobs).findings}
+    assert gone in {finding.object for finding in repair(shelf.blobs, verify=signed).lost}
+    assert not replicate(shelf.blobs, FolderBlobs(tmp_path / "second")).is_whole
 
 
 @given(st.data())

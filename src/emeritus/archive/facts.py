@@ -128,6 +128,12 @@ def bases(blobs: Blobs, digests: Iterable[str], threads: int = 8) -> dict[str, s
     return found
 
 
+def needed(blobs: Blobs, digests: Iterable[str]) -> frozenset[str]:
+    """Return the objects *digests* and all that they stand on today. Raises as `bases` does."""
+    wanted = list(digests)
+    return frozenset((*wanted, *bases(blobs, wanted).values()))
+
+
 def head_of(first: bytes, digest: str) -> bytes:
     """Return the part of an object's *first* bytes that ends with its header."""
     at = len(MAGIC) + LENGTH.size

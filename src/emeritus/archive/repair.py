@@ -14,6 +14,7 @@ from emeritus.archive import parity, parity_copy
 from emeritus.archive.codec import ZSTD
 from emeritus.archive.errors import BlobMissing
 from emeritus.archive.facts import object_path
+from emeritus.archive.left import is_left
 from emeritus.archive.manifest import Manifest, held, load, manifest_path
 from emeritus.archive.objects import StoredObject
 from emeritus.archive.parity_code import Code
@@ -77,6 +78,9 @@ def repair(
         order = dict.fromkeys(digest for manifest in manifests for digest in in_order(manifest))
         based = {digest for manifest in manifests for digest in manifest.bases.values()}
         for number, digest in enumerate(order):
+            is_gone = digest in based and not blobs.exists(object_path(digest))
+            if is_gone and is_left(digest, manifests, blobs):
+                continue  # it was erased: from no replica does it come back
             progress(number, len(order), f"{len(mender.done.mended)} mended, {len(mender.done.lost)} lost")
             mender.object(digest, based=digest in based)
         mender.parity_anew()

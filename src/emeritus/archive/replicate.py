@@ -13,6 +13,7 @@ from attrs import field, mutable
 from emeritus.archive import parity, parity_copy, sketches
 from emeritus.archive.errors import ManifestDamaged, ManifestMissing, ObjectDamaged
 from emeritus.archive.facts import FOLDER, object_path
+from emeritus.archive.left import is_left
 from emeritus.archive.manifest import Manifest, held, load, manifest_path
 from emeritus.archive.parity_code import Code
 from emeritus.archive.ports import Blobs, Progress, Put, Read, quiet
@@ -114,7 +115,8 @@ class _Copier:
             if digest in self._bad:
                 whole = False
             elif not self._is_there(digest):
-                small.append(digest)
+                if not self._is_left(digest, manifest):
+                    small.append(digest)
             elif self._thorough and digest not in self._seen:
                 self._seen.add(digest)
                 whole &= self._look(digest, manifest.model)
@@ -122,6 +124,12 @@ class _Copier:
                 whole &= self._put(small, manifest.model)
                 small = []
         return self._put(small, manifest.model) and whole
+
+    def _is_left(self, digest: str, manifest: Manifest) -> bool:
+        """Tell whether an object is a base that was erased, and is not to be looked for."""
+        if digest in manifest.objects or self._from.exists(object_path(digest)):
+            return False
+        return is_left(digest, [manifest], self._from)
 
     def _look(self, digest: str, model: str) -> bool:
         """Read an object that is there, and copy it anew when it has decayed; tell whether it is sound then."""
@@ -180,7 +188,10 @@ class _Copier:
             for name in {digest[:2] for digest in manifest.closure}
             for path in self._from.list(f"parity/{name}")
         }
-        wanted = (manifest.closure & here) | set(manifest.bases.values())
+        based = {
+            digest for digest in manifest.bases.values() if self._is_there(digest)
+        }  # none that was erased
+        wanted = (manifest.closure & here) | based
         try:
             done = parity.protect(self._to, wanted, code=self._code)
         except ObjectDamaged as why:  # what lies there has decayed before it had parity

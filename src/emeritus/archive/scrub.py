@@ -17,6 +17,7 @@ import msgspec
 from emeritus.archive import parity, parity_copy, scrub_state
 from emeritus.archive.errors import BlobMissing, ObjectMissing, SignatureInvalid, StoreFailed
 from emeritus.archive.facts import FOLDER, missing, object_path
+from emeritus.archive.left import is_left
 from emeritus.archive.manifest import FOLDER as MANIFESTS
 from emeritus.archive.manifest import Manifest, held, load, manifest_path
 from emeritus.archive.objects import StoredObject
@@ -154,7 +155,8 @@ class _Reader:
             covered = set(self._blobs.list(f"{PARITY}/{name}"))
             for digest in mine:
                 if object_path(digest) not in there:
-                    self._note(object_path(digest), digest, missing(digest))
+                    if not is_left(digest, manifests, self._blobs):
+                        self._note(object_path(digest), digest, missing(digest))
                 elif digest in based and parity.parity_path(digest) not in covered:
                     path = parity.parity_path(digest)
                     self._note(path, digest, parity_damaged(path, "it is missing"))

@@ -43,6 +43,7 @@ def protect(
     What other models are differences from has parity from the beginning.
     """
     from emeritus.archive import load, parity
+    from emeritus.archive.facts import needed
     from emeritus.archive.parity_code import Code
 
     with Bars() as bars, home.open() as house:
@@ -50,7 +51,7 @@ def protect(
         digests = {
             digest
             for model, manifest in _wanted(house, models, everything)
-            for digest in load(model, manifest, blobs, verify=house.parts.verify).closure
+            for digest in needed(blobs, load(model, manifest, blobs, verify=house.parts.verify).objects)
         }
         done = parity.protect(
             blobs,
