@@ -287,6 +287,7 @@ def _keeping(settings: Settings) -> Keeping:
         every=timedelta(days=settings.scrub_days) if settings.scrub_days else None,
         rate=settings.scrub_rate or None,
         replicas={url: functools.partial(open_blobs, url) for url in settings.replicas},
+        open=open_blobs,
         code=Code(parity=settings.parity),
     )
 

@@ -1,8 +1,10 @@
 """Weights are erased by law and two people only; what others need survives, and so does every word."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +22,9 @@ from emeritus.core.errors import Conflict, EmeritusError, InvalidInput, NotPermi
 from emeritus.core.people import SOFTWARE, Actor
 from emeritus.process import decide
 from emeritus.process.announce import announce
-from emeritus.process.erase import beyond_reach, consider, stride
+from emeritus.process.erase import beyond_reach, consider, not_reached, stride
 from emeritus.process.escrow import Order, make
+from emeritus.process.keeping import copy_to, expected
 from emeritus.process.plan import plan
 from emeritus.process.preserve import manifest_of, preserve_now, weights_path
 from emeritus.process.preserve import stride as preserve
@@ -312,6 +315,30 @@ def test_a_store_that_refuses_is_tried_again(house, monkeypatch):
     house.software()
     with house.parts.work() as work:
         assert plan(work.log, "base-1", house.clock.now()).step("erase").status == "done"
+
+
+def test_replicas_made_by_hand_are_cleared_or_told_of(house, tmp_path):
+    """One that answers loses the model too; one that was put away is named before and after, and not called cleared."""
+    parts = evolve(house.parts, keeping=evolve(house.parts.keeping, open=lambda url: FolderBlobs(Path(url))))
+    near, away = FolderBlobs(tmp_path / "near"), FolderBlobs(tmp_path / "away")
+    with parts.work() as work:
+        wanted = expected(work.log)
+    for blobs in (near, away):
+        copy_to(parts, str(blobs.root), blobs, wanted, by=ADA)
+    (tmp_path / "away").rename(tmp_path / "in a drawer")
+    assert {each.url for each in consider(parts, "base-1").by_hand} == {str(near.root), str(away.root)}
+    decided(house)
+    while stride(parts, "base-1"):
+        pass
+    assert erasure.is_gone("base-1", near)
+    assert list(near.list("objects")) == []
+    assert not (tmp_path / "away").exists(), "nothing was made where it had been"
+    (done,) = house.entries("weights.erasure_completed")
+    assert (done.body["replicas_cleared"], len(done.body["replicas_left"])) == (1, 1)
+    (left,) = not_reached(parts, "base-1")
+    assert (left.name, left.url) == (done.body["replicas_left"][0], str(away.root))
+    assert str(away.root) in str(left)
+    assert str(away.root) not in str(done.body), "where a replica lies is nobody's business"
 
 
 def test_every_word_stays(house):

@@ -143,7 +143,12 @@ class House:
             weights=weights,
             **more,
         )
+        self.granted = decided.grant
         return grants.issue_key(self.log, self.keys, self.clock, decided.grant).text
+
+    def revoke(self) -> None:
+        """End the grant that was given last."""
+        grants.revoke_grant(self.log, self.granted, reason="It was handed on.", by=ADA)
 
     def expired(self, *models: str) -> str:
         key = self.grant(*models, days=1)

@@ -18,6 +18,7 @@ from emeritus.archive.errors import StoreFailed
 from emeritus.archive.fakes import FakeTensor, safetensors_bytes
 from emeritus.core.errors import Unavailable
 from emeritus.process.stages import HAND_OUT
+from emeritus.web.hub import download
 from emeritus.web.hub.lanes import Lanes, TooMany
 
 AT = "/large/resolve/main/model.safetensors"
@@ -185,6 +186,30 @@ def test_who_hangs_up_ends_the_work(large, server_of):
         assert got == large.data
         wait_for(lambda: calls(large) == [499, 200])
     assert len(large.data) <= large.usage.totals().bytes_out < 2 * len(large.data)
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_download_under_way_ends_with_the_right_to_it(large, server_of, monkeypatch, is_closed):
+    """Closing the weights or revoking the grant cuts it short of its length; it is counted as refused."""
+    monkeypatch.setattr(download, "AGAIN", 0.0)
+    large.downloads("large", "on-request")
+    key = large.grant("large")
+    with server_of(large.parts()) as server:
+        where = urlsplit(server.url)
+        with socket.socket() as caller:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            caller.connect((where.hostname, where.port))
+            caller.sendall(f"GET {AT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+            got = len(caller.recv(1 << 16))
+            if is_closed:
+                large.downloads("large", "none")
+            else:
+                large.revoke()
+            while piece := caller.recv(1 << 20):
+                got += len(piece)
+        assert got < SIZE
+        wait_for(lambda: calls(large) == [403])
+        assert server.http(AT, key=key).status == 403
 
 
 def calls(house) -> list[int]:

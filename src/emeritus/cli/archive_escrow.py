@@ -226,6 +226,7 @@ def _erasure(house: "House", model: str) -> dict[str, Any]:
             "entry": erased.entry,
             "completed": done.seq if done else None,
             "copies_elsewhere": process.beyond_reach(house.parts, model),
+            "replicas_left": [str(each) for each in process.not_reached(house.parts, model)],
         }
     would = process.consider(house.parts, model)
     return {
@@ -238,6 +239,7 @@ def _erasure(house: "House", model: str) -> dict[str, Any]:
         "kept_for_others": len(would.survey.stays),
         "dependents": {name: len(found) for name, found in would.survey.dependents.items()},
         "copies_elsewhere": would.escrowed,
+        "replicas_by_hand": [str(each) for each in would.by_hand],
         "source": would.source,
     }
 
@@ -264,9 +266,13 @@ def _erasure_lines(model: str, told: dict[str, Any]) -> Iterator[str]:
                 f"{told['proposed_by']} proposed it ({told['ground']}, entry {told['entry']}); another person confirms: "
                 f"emeritus --as NAME archive erase {model} --confirm --ground {told['ground']} --reason '…'"
             )
+    for replica in told.get("replicas_by_hand", ()):
+        yield f"  A replica made by hand holds it: {replica}. Have it within reach, so that it goes there too."
+    for replica in told.get("replicas_left", ()):
+        yield f"  A replica made by hand was not reached: {replica}. Clear it by hand, or destroy it."
     for copy in told["copies_elsewhere"]:
         yield f"  A copy is with {copy}: ask for its destruction; nobody here can do it."
-    yield "  Backups of the archive, and replicas that are not in the settings, hold it too: see to them."
+    yield "  Backups of the archive hold it too, and what was copied without Emeritus: see to them."
 
 
 commands = (sign, escrow, check_escrow, erase)

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from attrs import frozen
 
@@ -228,7 +229,23 @@ def copy_to(
     with parts.work() as work:
         if done.objects_new or done.failed or set(wanted) & set(uncopied(work.log, url)):
             work.log.append(Act("archive.replicated", body, by, None, ARCHIVE, None))
+        where = url if "://" in url else str(Path(url).resolve())
+        work.private.put(place_name(replica_name(url)), {"url": where})
     return done
+
+
+def place_name(replica: str) -> str:
+    """Return the name of the private fact that holds where a replica is, by what the record calls it."""
+    return f"replica:{replica}"
+
+
+def holding(log: Log, manifest: str) -> dict[str, datetime]:
+    """Return the replicas that were ever given a manifest, as the record calls them, and when they last were."""
+    return {
+        str(entry.body["replica"]): entry.at
+        for entry in log.entries(kinds={"archive.replicated"})
+        if manifest in entry.body["manifests"]
+    }
 
 
 def replica_name(url: str) -> str:

@@ -342,12 +342,14 @@ class Keeping:
     """How the archive is kept.
 
     All of it is read *every* so often (None: only when a person asks), at most *rate* bytes a second (None:
-    as fast as it goes). *replicas* opens each second store, by its address. *code*: how much parity.
+    as fast as it goes). *replicas* opens each second store, by its address; *open* any other one.
+    *code*: how much parity.
     """
 
     every: timedelta | None = timedelta(days=30)
     rate: int | None = None
     replicas: Mapping[str, Callable[[], Blobs]] = field(factory=dict)
+    open: Callable[[str], Blobs] | None = None
     code: Code = parity.DEFAULT
 
 

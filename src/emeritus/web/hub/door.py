@@ -16,7 +16,7 @@ from emeritus.access.keys import KeyFault
 from emeritus.access.ports import KeyRecord
 from emeritus.access.standing import Standing
 from emeritus.archive.manifest import FileRecipe, load
-from emeritus.core.errors import EmeritusError
+from emeritus.core.errors import EmeritusError, NotPermitted
 from emeritus.process.ports import Failure
 from emeritus.process.stages import HAND_OUT
 from emeritus.registry.model import Model
@@ -35,6 +35,12 @@ class Refused(Exception):
         self.code = code
         self.told = told
         self.commit = commit
+
+
+class Withdrawn(NotPermitted):
+    """Weights that were being handed out are not for this key any more; what was sent so far is not a file."""
+
+    id = "hub.withdrawn"
 
 
 @frozen
@@ -110,6 +116,23 @@ class Door:
             stands = self._stand(work)
             key = keys.present(work.keys, key_text)
         self._admit(stands, self._repository(stands, repo, "main"), key)
+
+    def still(self, handed: Handed, key_text: str | None) -> None:
+        """Return while this key may have what is being handed to it. Raises Withdrawn."""
+        with self._parts.read() as work:
+            stands = self._stand(work)
+            key = keys.present(work.keys, key_text)
+        model = handed.repository.model.id
+        found = find_weights(stands, model, links=self.links)
+        answer = (
+            found
+            if isinstance(found, Refusal)
+            else admit_download(stands, model, key, self._parts.clock.now(), links=self.links)
+        )
+        if isinstance(answer, Refusal):
+            raise Withdrawn(
+                f"The download of {model} was ended: {answer.sentence}", next_step=answer.next_step
+            )
 
     def begin(self, request_id: str, handed: Handed, key_text: str | None) -> None:
         """Count a download before its first byte."""

@@ -1,7 +1,7 @@
 """A file on its way to whoever asked: restored piece by piece, counted; who hangs up ends the work.
 
-The last piece leaves only after all of them were found sound. When that fails, the connection ends short
-of the length that was announced: no client takes that for the file.
+The last piece leaves only after all of them were found sound. When that fails, or the caller may have the weights no
+longer, the connection ends short of the length that was announced: no client takes that for the file.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ from emeritus.web.hub.parts import Parts
 from emeritus.web.hub.ranges import Part
 
 HUNG_UP = 499
+AGAIN = 2.0
+"""Seconds after which it is asked again whether a download may go on: a grant may have been revoked meanwhile."""
 log = structlog.get_logger("emeritus.hub")
 
 
@@ -81,7 +83,11 @@ class Download:
         self._pieces = self._read()
         piece = await self._next()
         await self._start(send)
+        asked = self.began
         while piece is not None:
+            if time.monotonic() - asked >= AGAIN:
+                await anyio.to_thread.run_sync(self.door.still, self.handed, self.key_text)
+                asked = time.monotonic()
             self._ask()
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             self.sent += len(piece)
