@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from emeritus.access import applications, by_itself, grants
+from emeritus.access import applicants, applications, by_itself, grants, objections
 from emeritus.access.applications import MAX_PURPOSE
 from emeritus.access.standing import standing
 from emeritus.core.errors import Conflict, InvalidInput, NotFound, NotPermitted
@@ -41,7 +41,7 @@ def test_who_applies_stays_private(house):
         for secret in (b"Grete", b"grete@", b"I miss it", quiet.receipt.encode(), loud.receipt.encode()):
             assert secret not in entry.data
     assert (quiet.application.purpose, loud.application.purpose) == (None, "Poetry.")
-    assert applications.applicant(house.private, quiet.application.id) == {
+    assert applicants.applicant(house.private, quiet.application.id) == {
         "who": "Grete",
         "contact": "grete@x.example",
         "purpose": "I miss it.",
@@ -51,12 +51,12 @@ def test_who_applies_stays_private(house):
 def test_receipt_opens_its_own_application_only(house):
     """A receipt opens the application that it was given for, and nothing after it was forgotten."""
     mine, other = apply(house), apply(house)
-    assert applications.holds_receipt(house.private, mine.application.id, mine.receipt)
-    assert not applications.holds_receipt(house.private, mine.application.id, other.receipt)
-    assert not applications.holds_receipt(house.private, mine.application.id, "")
-    assert not applications.holds_receipt(house.private, "application-none", "")
+    assert applicants.holds_receipt(house.private, mine.application.id, mine.receipt)
+    assert not applicants.holds_receipt(house.private, mine.application.id, other.receipt)
+    assert not applicants.holds_receipt(house.private, mine.application.id, "")
+    assert not applicants.holds_receipt(house.private, "application-none", "")
     house.private.forget(f"application:{mine.application.id}")
-    assert not applications.holds_receipt(house.private, mine.application.id, mine.receipt)
+    assert not applicants.holds_receipt(house.private, mine.application.id, mine.receipt)
 
 
 @pytest.mark.parametrize(
@@ -112,11 +112,11 @@ def test_what_speaks_against_waits_for_a_person(house):
     decide(house, appealed, grant=False, reason="No purpose given.")
     applications.appeal(house.log, house.private, appealed, why="Here it is.")
     house.clock.advance(timedelta(days=300))
-    assert applications.due_applications(house.log, house.clock, DAY) == []
-    waiting = applications.waiting_for_person(house.log)
+    assert objections.due_applications(house.log, house.clock, DAY) == []
+    waiting = [each for each in applications.applications(house.log) if each.open]
     assert [each.id for each in waiting] == [closed, held, appealed]
     for each in waiting:
-        assert applications.objections(house.log, each)
+        assert objections.objections(house.log, each)
         with pytest.raises(NotPermitted):
             decide(house, each.id, by=SOFTWARE)
         assert decide(house, each.id).status == "granted"

@@ -53,7 +53,7 @@ class Emeritus:
                 process.wait(60)
             finally:
                 process.kill()
-                process.communicate()
+                serving.said += process.communicate()[0]
 
 
 @define

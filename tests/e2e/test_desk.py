@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from emeritus.access import claims, keys
 from emeritus.core.speech import Message, Sampling
 from emeritus.process.plan import Step, plan
 from emeritus.settings import load_settings
@@ -123,10 +124,27 @@ def test_from_notice_to_first_essay(house, open_page, until) -> None:
 
     with run.serve("--no-work", clock_offset=LATER) as serving:
         _publish(open_page(), serving.url, tokens["Ray"])
+        codes = _claims_in_vain(serving.url)
+    assert not any(code in serving.said.decode() for code in codes), "no code is in what the server prints"
     assert step(run, "publish", clock_offset=LATER).status == "done"
     assert "published bytes are the model's own" in run("column", "verify", f"{MODEL}-essay-1")
     _keep_a_promise(run)
     assert "The record holds" in run("record", "verify")
+
+
+def _claims_in_vain(url: str) -> list[str]:
+    """Try codes as they come by mail: in an address, in a form, as a key."""
+    codes = [keys.make(claims.CLAIM) for _ in range(3)]
+    with urllib.request.urlopen(f"{url}/access/claim?code={codes[0]}") as answer:
+        assert answer.status == 200
+    assert post(f"{url}/access/claim", {"code": codes[1]})[0] == 403
+    call = {"model": "nobody", "messages": []}
+    request = urllib.request.Request(
+        f"{url}/v1/chat/completions", json.dumps(call).encode(), {"authorization": f"Bearer {codes[2]}"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(request)
+    return codes
 
 
 def _refuses_forgeries(page, url: str, run) -> None:

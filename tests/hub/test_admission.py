@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from attrs import evolve
 
-from emeritus.access import applications, by_itself, downloads, gate, grants, keys
+from emeritus.access import applications, by_itself, downloads, gate, grants, keys, objections
 from emeritus.access.download_gate import admit_download
 from emeritus.access.keys import make, present
 from emeritus.access.standing import standing
@@ -153,7 +153,7 @@ def apply(house, *models, weights=True):
 def test_software_hands_out_no_weights(shop):
     """An application for weights waits for a person, however long."""
     asked = apply(shop, "opus")
-    assert any("cannot be called back" in reason for reason in applications.objections(shop.log, asked))
+    assert any("cannot be called back" in reason for reason in objections.objections(shop.log, asked))
     shop.clock.advance(timedelta(days=30))
     plain = apply(shop, "opus", weights=False)
     shop.clock.advance(timedelta(days=3))

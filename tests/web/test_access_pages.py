@@ -2,7 +2,7 @@
 
 import re
 
-from emeritus.access import applications, declared, grants, keys
+from emeritus.access import applicants, applications, declared, grants, keys
 from emeritus.access.ports import KeyRecord
 
 MODEL = "smollm2-135m-instruct"
@@ -16,7 +16,7 @@ def test_applying(client, house):
     assert answer.headers["cache-control"] == "no-store"
     number = re.search(r"<code>(application-\w+)</code>", answer.text)[1]
     receipt = re.search(r"<dt>Receipt</dt><dd><code>([^<]+)</code>", answer.text)[1]
-    assert applications.holds_receipt(house.private, number, receipt)
+    assert applicants.holds_receipt(house.private, number, receipt)
     page = client.get(f"/access/applications/{number}").text
     assert "Waiting for an answer" in page
     assert receipt not in page

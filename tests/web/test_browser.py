@@ -38,6 +38,7 @@ DESK = [
     "/desk/applications",
     "/desk/budgets",
     "/desk/aliases",
+    "/desk/usage",
     "/desk/essays",
     "/desk/essays/smollm2-135m-instruct-essay-4",
     "/desk/essays/smollm2-135m-instruct-essay-4/preview",

@@ -100,3 +100,28 @@ def test_a_reviewer_decides_nothing_here(house, client_for, signed_in):
 def test_a_model_that_is_none(desk):
     """Is answered with those that there are."""
     assert desk.get("/desk/models/nobody/access").status_code == 404
+
+
+def test_what_each_key_used_is_seen_at_the_desk_alone(house, desk, client_for):
+    """By model and by key, within the span that is asked for; whose key it is, and how much in all."""
+    granted = next(each for each in applications.applications(house.log) if each.grant)
+    with house.works.write() as work:
+        keys = [
+            grants.issue_key(work.log, work.keys, house.clock, granted.grant, label=name) for name in "ab"
+        ]
+        long_ago = house.clock.now() - timedelta(days=90)
+        for number, (key, at) in enumerate([(keys[0], long_ago), (keys[1], house.clock.now())]):
+            work.usage.begin(f"req-{number}", key.record.id, MODEL, at)
+            work.usage.finish(f"req-{number}", tokens_in=1200, tokens_out=34, seconds=2.5, status=200)
+        work.usage.begin("req-anybody", "anyone", MODEL, house.clock.now())
+    lately, ever = desk.get("/desk/usage").text, desk.get(f"/desk/usage?span=ever&model={MODEL}").text
+    assert (keys[1].record.id in lately, keys[0].record.id in lately) == (True, False)
+    assert "Two calls within 30 days" in lately
+    assert (keys[0].record.id in ever, "Three calls" in ever, "ended" in ever) == (True, True, True)
+    for page in (lately, ever):
+        assert "A. Turing" in page
+        assert "Without a key" in page
+        assert not any(key.text in page for key in keys)
+    assert desk.get("/desk/usage?span=odd").status_code == 200
+    assert "Nothing was called" in desk.get("/desk/usage?model=%3Cb%3E").text
+    assert client_for(house).get("/desk/usage").status_code == 303

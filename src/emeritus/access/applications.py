@@ -4,18 +4,17 @@ Who applies and what for is private, unless the applicant wants the purpose to b
 models, the dates, the answer and its reason. A refusal can be appealed once.
 """
 
-import unicodedata
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
 from emeritus.access import keys as secret
+from emeritus.access.applicants import fact, note_contact
 from emeritus.access.downloads import download_policy
 from emeritus.access.policy import policy
 from emeritus.core.clock import Clock
-from emeritus.core.digests import sha256
 from emeritus.core.errors import Conflict, InvalidInput, NotFound, NotPermitted
 from emeritus.core.ids import new_id
 from emeritus.core.people import Actor, require_person
@@ -30,8 +29,6 @@ KINDS = frozenset(
     {"application.received", "application.held", "application.refused", "application.appealed", "grant.made"}
 )
 MAX_MODELS = 20
-MOST_OF_CONTACT = 200
-"""So many of the newest applications of one contact are remembered beside each other."""
 MAX_PURPOSE = 4000
 
 
@@ -115,8 +112,8 @@ def apply(
     }
     receipt = secret.make(secret.RECEIPT)
     application = new_id("application", clock.now())
-    committed = private.put(_fact(application), {**facts, "receipt": secret.hashed(receipt)})
-    _note_contact(private, facts["contact"], application)
+    committed = private.put(fact(application), {**facts, "receipt": secret.hashed(receipt)})
+    note_contact(private, facts["contact"], application)
     body = {
         "models": list(wanted),
         "commitment": committed,
@@ -152,31 +149,6 @@ def applications(log: Log, *, model: str | None = None) -> list[Application]:
     return [each for each in found if model is None or model in each.models]
 
 
-def applicant(private: Private, application: str) -> dict[str, Any]:
-    """Return who applies, their contact and purpose. Raises NotFound when that has been forgotten."""
-    facts = private.get(_fact(application))
-    return {name: facts[name] for name in ("who", "contact", "purpose")}
-
-
-def of_contact(private: Private, contact: str) -> list[str]:
-    """Return the ids of the applications that came from *contact*, in order."""
-    try:
-        return list(private.get(_contact(contact))["applications"])
-    except NotFound:
-        return []
-
-
-def _note_contact(private: Private, contact: str, application: str) -> None:
-    private.lock(_contact(contact))
-    found = [*of_contact(private, contact), application]
-    private.put(_contact(contact), {"applications": found[-MOST_OF_CONTACT:]})
-
-
-def _contact(contact: str) -> str:
-    plain = " ".join(unicodedata.normalize("NFKC", contact).casefold().split())
-    return f"contact:{sha256(plain.encode())[:40]}"
-
-
 def another_person(log: Log, application: Application, by: Actor) -> None:
     """Make sure that an appeal is not decided by who refused, where there is another steward.
 
@@ -189,15 +161,6 @@ def another_person(log: Log, application: Application, by: Actor) -> None:
             f"{by.name} refused {application.id}, so somebody else decides on the appeal.",
             next_step=f"Ask one of: {', '.join(others)}.",
         )
-
-
-def holds_receipt(private: Private, application: str, receipt: str) -> bool:
-    """Tell whether *receipt* is the one that this applicant was given."""
-    try:
-        kept = str(private.get(_fact(application))["receipt"])
-    except (NotFound, KeyError):
-        kept = secret.hashed("")
-    return secret.same(receipt, kept) and secret.well_formed(receipt, secret.RECEIPT)
 
 
 def refuse(log: Log, application: str, *, reason: str, by: Actor) -> Application:
@@ -267,43 +230,6 @@ def appeal(log: Log, private: Private, application: str, *, why: str, by: Actor 
     return get_application(log, application)
 
 
-def objections(log: Log, application: Application) -> list[str]:
-    """Return what speaks against granting this without a person, each in a sentence."""
-    against = [
-        f"The policy lets nobody reach {name}."
-        for name in application.models
-        if policy(log, name).tier == "none"
-    ]
-    if application.weights:
-        against.append("It asks for the weights, which cannot be called back: a person decides.")
-        against += [
-            f"The weights of {name} are handed to nobody now; a grant does not change that."
-            for name in application.models
-            if download_policy(log, name).tier == "none"
-        ]
-    if application.status == "held":
-        against.append(
-            f"{application.by.name if application.by else 'Somebody'} holds it: {application.reason}"
-        )
-    if application.status == "appealed":
-        against.append("It was refused before.")
-    return against
-
-
-def due_applications(log: Log, clock: Clock, after: timedelta) -> list[Application]:
-    """Return the applications that have waited for *after*, and that nothing speaks against."""
-    return [
-        each
-        for each in applications(log)
-        if each.open and clock.now() - each.waiting_since >= after and not objections(log, each)
-    ]
-
-
-def waiting_for_person(log: Log) -> list[Application]:
-    """Return the open applications that somebody has to decide."""
-    return [each for each in applications(log) if each.open and objections(log, each)]
-
-
 def fold(entries: Collection[Entry]) -> list[Application]:
     """Read the entries of `KINDS`, each application in the order of its receipt."""
     found: dict[str, Application] = {}
@@ -357,10 +283,6 @@ def _weights_to_ask_for(log: Log, wanted: Sequence[str]) -> None:
             f"Everybody may have the weights of {', '.join(wanted)}.",
             next_step="Download them; no key is needed.",
         )
-
-
-def _fact(application: str) -> str:
-    return f"application:{application}"
 
 
 def _line(text: str, what: str, longest: int) -> str:

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from emeritus.access import declared
-from emeritus.access.applications import Application, due_applications
+from emeritus.access.applications import Application
 from emeritus.access.grants import BY_ITSELF, decide_application
+from emeritus.access.objections import due_applications
 from emeritus.core.clock import Clock
 from emeritus.core.people import SOFTWARE
 from emeritus.record import Log

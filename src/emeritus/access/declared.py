@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from emeritus.access import applications
+from emeritus.access import applicants, applications
 from emeritus.access.applications import Application
 from emeritus.access.grants import get_grant
 from emeritus.core import script
@@ -153,7 +153,7 @@ def against(
     """
     chosen = in_force(log) if rules is None else rules
     try:
-        facts = applications.applicant(private, application.id)
+        facts = applicants.applicant(private, application.id)
     except NotFound:
         return []
     history = _history(log, private, application, facts["contact"])
@@ -162,7 +162,7 @@ def against(
 
 def _history(log: Log, private: Private, application: Application, contact: str) -> list[Application]:
     found = []
-    for name in applications.of_contact(private, contact):
+    for name in applicants.of_contact(private, contact):
         each = applications.get_application(log, name)
         if each.received_at <= application.received_at:
             found.append(each)

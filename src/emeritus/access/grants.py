@@ -11,9 +11,9 @@ from emeritus.access.applications import (
     Application,
     another_person,
     get_application,
-    objections,
     refuse,
 )
+from emeritus.access.objections import objections
 from emeritus.access.policy import policy
 from emeritus.access.ports import Keys
 from emeritus.core.clock import Clock, instant, parse_instant

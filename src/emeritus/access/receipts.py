@@ -1,6 +1,6 @@
 """What an applicant does with a receipt: fetch the key, or appeal. The receipt is all that proves who they are."""
 
-from emeritus.access import applications, grants
+from emeritus.access import applicants, applications, grants
 from emeritus.access.applications import Application
 from emeritus.access.keys import RECEIPT, IssuedKey
 from emeritus.access.ports import Keys
@@ -36,7 +36,7 @@ def appeal(log: Log, private: Private, application: str, receipt: str, *, why: s
 
 def _held(log: Log, private: Private, application: str, receipt: str) -> Application:
     standing = applications.get_application(log, application)
-    if not applications.holds_receipt(private, application, receipt.strip()):
+    if not applicants.holds_receipt(private, application, receipt.strip()):
         raise NotPermitted(
             "This is not the receipt of that application.",
             next_step=f"It begins with {RECEIPT} and was shown once, when you applied.",

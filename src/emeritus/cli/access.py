@@ -83,14 +83,15 @@ def applications(home: Home, as_json: bool) -> None:
 @click.pass_obj
 def show(home: Home, application: str) -> None:
     """Show who applies, and what for. This is private: it is not on the public record."""
+    from emeritus.access import applicants, declared
     from emeritus.access import applications as room
-    from emeritus.access import declared
+    from emeritus.access.objections import objections
 
     with home.open() as house, house.works.read() as work:
         found = room.get_application(work.log, application)
-        facts = room.applicant(work.private, application)
+        facts = applicants.applicant(work.private, application)
         rules = declared.against(work.log, work.private, found, house.clock.now())
-        against = [*room.objections(work.log, found), *(rule.says for rule in rules)] if found.open else []
+        against = [*objections(work.log, found), *(rule.says for rule in rules)] if found.open else []
     click.echo(f"{found.id}  {day(found.received_at)}  {found.status}  {', '.join(found.models)}")
     for name in ("who", "contact", "purpose"):
         click.echo(f"  {name:8} {facts[name]}")

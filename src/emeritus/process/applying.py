@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from emeritus.access import applications, grants, members, receipts
+from emeritus.access import applicants, applications, grants, members, receipts
 from emeritus.access.applications import Application, Received
 from emeritus.access.by_itself import grant_due
 from emeritus.access.dependants import Dependant
@@ -110,7 +110,7 @@ def grant_waiting(work: AccessWork, clock: Clock, site: str, after: timedelta) -
 def address(work: AccessWork, application: str) -> str | None:
     """Return the mail address that the applicant gave; None where it is none, or was forgotten."""
     try:
-        return mail_address(str(applications.applicant(work.private, application)["contact"]))
+        return mail_address(str(applicants.applicant(work.private, application)["contact"]))
     except (InvalidInput, NotFound):
         return None
 
@@ -118,7 +118,7 @@ def address(work: AccessWork, application: str) -> str | None:
 def _lately(work: AccessWork, contact: str, clock: Clock) -> int:
     """Return how many applications came from *contact* within a day."""
     since = clock.now() - timedelta(days=1)
-    names = applications.of_contact(work.private, contact)[-MOST_A_DAY - 1 :]
+    names = applicants.of_contact(work.private, contact)[-MOST_A_DAY - 1 :]
     return sum(applications.get_application(work.log, name).received_at > since for name in names)
 
 
@@ -128,7 +128,7 @@ def called(work: AccessWork, dependant: Dependant) -> str:
         if dependant.kind == "member":
             return members.get_member(work.log, work.private, dependant.holder).name
         application = dependant.holder.replace("grant-", "application-", 1)
-        return str(applications.applicant(work.private, application)["who"])
+        return str(applicants.applicant(work.private, application)["who"])
     except NotFound:
         return dependant.holder
 

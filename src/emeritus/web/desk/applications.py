@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from emeritus.access import applicants, declared
 from emeritus.access import applications as room
-from emeritus.access import declared
 from emeritus.access.applications import Application
 from emeritus.access.grants import DEFAULT_DAYS
+from emeritus.access.objections import objections
 from emeritus.core.errors import InvalidInput, NotFound
 from emeritus.process import applying
 from emeritus.process.ports import Work
@@ -34,11 +35,11 @@ class Filed:
 
 def _filed(work: Work, application: Application, now: datetime) -> Filed:
     try:
-        facts = room.applicant(work.private, application.id)
+        facts = applicants.applicant(work.private, application.id)
     except NotFound:
         facts = None
     rules = declared.against(work.log, work.private, application, now)
-    against = [*room.objections(work.log, application), *(rule.says for rule in rules)]
+    against = [*objections(work.log, application), *(rule.says for rule in rules)]
     return Filed(application, facts, tuple(against))
 
 

@@ -13,6 +13,7 @@ from emeritus.web.desk import (
     letters,
     overview,
     preview,
+    usage,
     wishes,
 )
 from emeritus.web.desk.page import Desk
@@ -34,4 +35,5 @@ def routes(house: House) -> list[Route]:
         *applications.routes(desk),
         *access.routes(desk),
         *aliases.routes(desk),
+        *usage.routes(desk),
     ]
