@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TypeAlias
 
+import numpy as np
 from attrs import evolve, field, frozen
 from blake3 import blake3
 
@@ -150,9 +151,9 @@ class StoredObject:
         """Return one decoded frame, checked against decay. Raises ObjectDamaged, ObjectMissing."""
         return bytes(self._frame(number))
 
-    def _frame(self, number: int) -> bytearray:
-        out = bytearray(self.length_of(number))
-        self.frame_into(number, memoryview(out))
+    def _frame(self, number: int) -> memoryview:
+        out = _room(self.length_of(number))
+        self.frame_into(number, out)
         return out
 
     def frame_into(self, number: int, out: memoryview, *, check: bool = True, scratch: int = 0) -> None:
@@ -229,13 +230,13 @@ class StoredObject:
         assert self._kept is not None
         held = self._kept.get(number)
         if held is None:
-            out = bytearray(self.length_of(number))
-            self.frame_into(number, memoryview(out), check=check, scratch=scratch + 1)
-            held = memoryview(out).toreadonly()
+            out = _room(self.length_of(number))
+            self.frame_into(number, out, check=check, scratch=scratch + 1)
+            held = out.toreadonly()
             self._kept.put(number, held)
         return held
 
-    def whole(self, pool: Executor | None = None) -> Iterator[bytearray]:
+    def whole(self, pool: Executor | None = None) -> Iterator[memoryview]:
         """Yield all raw bytes, and raise ObjectDamaged at the end when they are not what was stored."""
         hasher = blake3()
         for raw in self._frames(range(self.frames), pool):
@@ -255,7 +256,7 @@ class StoredObject:
         for _ in self.whole(pool):
             pass
 
-    def _frames(self, numbers: Sequence[int], pool: Executor | None) -> Iterator[bytearray]:
+    def _frames(self, numbers: Sequence[int], pool: Executor | None) -> Iterator[memoryview]:
         if pool is None or len(numbers) == 1:
             return map(self._frame, numbers)
         return ordered(pool, self._frame, numbers, AHEAD)
@@ -277,6 +278,11 @@ class _Kept:
             while len(self._frames) >= self._limit:
                 del self._frames[next(iter(self._frames))]
             self._frames[number] = raw
+
+
+def _room(length: int) -> memoryview:
+    """Return *length* bytes that hold anything: zeros would be written with the interpreter's lock held."""
+    return np.empty(length, np.uint8).data
 
 
 _spare = threading.local()
