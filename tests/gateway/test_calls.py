@@ -323,8 +323,8 @@ def test_engine_nonsense(server, engine, key):
 def test_a_path_the_voice_does_not_speak(server, pool, key, monkeypatch):
     """A remote that speaks one API only is a bad request at the other, which says where to ask."""
     monkeypatch.setattr("emeritus.voices.remote.OpenAIVoice.paths", frozenset({CHAT}))
-    monkeypatch.delattr(type(pool._loader("x")), "paths")
-    answer = server.http("/v1/messages", {**ASK, "max_tokens": 3}, x_api_key=key)
+    monkeypatch.delattr(type(pool._crew._loader("x")), "paths")
+    answer = server.http("/v1/messages/count_tokens", {**ASK, "max_tokens": 3}, x_api_key=key)
     assert answer.status == 400
     assert CHAT in answer.json["error"]["message"]
 
@@ -355,16 +355,16 @@ def test_a_caller_who_hangs_up_while_waiting(server, house, engine, pool, key):
 
 def test_an_engine_that_does_not_start(house, server, pool, key, monkeypatch):
     """When a model cannot be loaded the caller gets one clear error, and the next call tries again."""
-    good = pool._loader
+    good = pool._crew._loader
 
     def broken(model):
         raise EngineNotStarted(f"The engine of {model} did not start.", next_step="Look at its log.")
 
-    monkeypatch.setattr(pool, "_loader", broken)
+    monkeypatch.setattr(pool._crew, "_loader", broken)
     answer = chat(server, key)
     assert (answer.status, answer.json["error"]["code"]) == (503, "voice.not_started")
     assert answer.headers["retry-after"] == "2"
-    monkeypatch.setattr(pool, "_loader", good)
+    monkeypatch.setattr(pool._crew, "_loader", good)
     assert chat(server, key).status == 200
 
 
@@ -374,7 +374,7 @@ def test_a_defect_of_ours_shows_no_inside(server, pool, key, monkeypatch, capfd)
     def broken(model):
         raise ZeroDivisionError("inside")
 
-    monkeypatch.setattr(pool, "_loader", broken)
+    monkeypatch.setattr(pool._crew, "_loader", broken)
     answer = chat(server, key)
     assert answer.status == 500
     assert b"inside" not in answer.body

@@ -25,7 +25,7 @@ def key(house):
 
 @pytest.fixture
 def client(server, key, pool, monkeypatch):
-    monkeypatch.setattr(type(pool._loader("x")), "paths", frozenset({CHAT}))
+    monkeypatch.setattr(type(pool._crew._loader("x")), "paths", frozenset({CHAT}))
     return server.openai(key).responses
 
 

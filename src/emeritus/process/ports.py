@@ -270,6 +270,10 @@ class Voices(Protocol):
         """Return *text* in the tokens of the model's engine; None where nobody here knows them."""
         ...
 
+    def renew(self, model: str) -> None:
+        """Have the model loaded anew at the next word: it speaks from elsewhere now."""
+        ...
+
 
 @frozen
 class Fetched:

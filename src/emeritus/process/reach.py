@@ -45,9 +45,11 @@ def stride(parts: Parts, model_id: str) -> bool:
         decided = ledger.aftercare(work.log, model_id)
         if decided is None or decided.tier == "none" or work.log.find(key) is not None:
             return False
-        name = get_model(work.log, model_id).display_name
+        model = get_model(work.log, model_id)
+    if model.remote is not None and model.away is None:
+        parts.voices.renew(model_id)  # this process may still hold the remote that served it until now
     parts.watch(REACH, model_id, 0, 1, "calling it")
-    answer = _call(parts, model_id, name, key)
+    answer = _call(parts, model_id, model.display_name, key)
     with parts.work() as work:
         if work.log.find(key) is None:
             work.utterances.keep(answer)

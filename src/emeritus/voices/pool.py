@@ -5,25 +5,23 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import datetime
 from typing import Any, Self
 
 from attrs import frozen
 
 from emeritus.core.clock import Clock, SystemClock
-from emeritus.core.errors import IntegrityError
 from emeritus.core.speech import Message, Sampling, Utterance
-from emeritus.voices.errors import EngineDied, VoiceClosed
+from emeritus.voices.crew import Crew, Loader, in_background
+from emeritus.voices.errors import VoiceClosed
 from emeritus.voices.line import Ticket
-from emeritus.voices.resting import Resting, close_quietly
+from emeritus.voices.resting import Resting
 from emeritus.voices.schedule import Schedule
 from emeritus.voices.seat import Event, Limits, Order, Seat
 from emeritus.voices.voice import Voice
 from emeritus.voices.warmth import Warmth
-from emeritus.voices.wire import MiB, hang_up
+from emeritus.voices.wire import hang_up
 from emeritus.voices.worth import Worth
 
-Loader = Callable[[str], Voice]
 NOBODY = ""
 """The key of who calls from within the house: interviews, essays, checks."""
 _LONGEST_SLEEP = 15.0
@@ -70,18 +68,23 @@ class Pool:
         ticks: Callable[[], float] = time.monotonic,
         worth: Worth | None = None,
     ) -> None:
-        self._loader = loader
         self._schedule = Schedule(limits or Limits(), worth)
-        self._weigh = weigh
-        self._vouch = vouch
-        self._let_go = let_go
         self._resting = Resting(resting)
-        self._tell = on_event
-        self._clock = clock or SystemClock()
         self._ticks = ticks
         self._changed = threading.Condition()
-        self._since: dict[Seat, datetime] = {}
-        self._begun: dict[Seat, float] = {}
+        self._crew = Crew(
+            self._schedule,
+            self._acting,
+            loader,
+            weigh=weigh,
+            vouch=vouch,
+            let_go=let_go,
+            resting=self._resting,
+            tell=on_event,
+            clock=clock or SystemClock(),
+            ticks=ticks,
+            over=lambda: self._closed,
+        )
         self._closed = False
         self._turning_away = False
         self._wake = threading.Event()
@@ -155,7 +158,7 @@ class Pool:
             absent = pins - {seat.model for seat in self._schedule.seats.values()}
             self._schedule.pins = pins
         for model in sorted(absent):
-            _in_background(f"pin {model}", self._try_to_warm, model)
+            in_background(f"pin {model}", self._try_to_warm, model)
 
     def cool(self, model: str) -> bool:
         """Stop *model* now, unless somebody is calling it; True when it is cold then."""
@@ -208,7 +211,7 @@ class Pool:
             for seat in warm:
                 self._schedule.leaving.add(seats.pop(seat.model))
         stops = [Order("stop", seat, "stopped", "the pool closes") for seat in warm]
-        threads = [_in_background(f"stop {order.seat.model}", self._stop, order) for order in stops]
+        threads = [self._crew.send(order) for order in stops]
         self._resting.close()
         for thread in threads:
             thread.join(grace_seconds + _LONGEST_SLEEP)
@@ -244,7 +247,7 @@ class Pool:
             for answer in answers:
                 answer()
             for order in orders:
-                _in_background(f"{order.what} {order.seat.model}", self._carry_out, order)
+                self._crew.send(order)
 
     def _ask(self, model: str, key: str) -> Ticket:
         with self._acting():
@@ -261,79 +264,6 @@ class Pool:
         with self._acting():
             self._schedule.leave(ticket, self._ticks())
 
-    def _carry_out(self, order: Order) -> None:
-        if order.what == "stop":
-            self._stop(order)
-            return
-        seat = order.seat
-        try:
-            {"weigh": self._weigh_it, "fetch": self._fetch, "start": self._start}[order.what](seat)
-        except BaseException as why:  # noqa: BLE001 - whoever waits gets it
-            held = seat.voice is None or seat.voice.memory > 0
-            if seat.voice is not None:
-                close_quietly(seat.voice)
-            if held:
-                self._let_go(seat.model)
-            self._begun.pop(seat, None)
-            self._tell("failed", seat.model, str(why))
-            with self._acting():
-                self._schedule.failed(seat, why, self._ticks())
-
-    def _weigh_it(self, seat: Seat) -> None:
-        memory = self._weigh(seat.model)
-        with self._acting():
-            self._schedule.weighed(seat, memory, self._ticks())
-
-    def _fetch(self, seat: Seat) -> None:
-        self._tell("loading", seat.model, "")
-        self._begun[seat] = self._ticks()
-        seat.voice = self._resting.take(seat.model) or self._loader(seat.model)
-        memory = seat.voice.memory
-        with self._acting():
-            self._schedule.fetched(seat, memory, self._ticks())
-
-    def _start(self, seat: Seat) -> None:
-        assert seat.voice is not None
-        try:
-            self._bring_up(seat.voice)
-        except (
-            EngineDied,
-            IntegrityError,
-        ):  # killed while it was loading, or loaded decayed weights: once more
-            close_quietly(seat.voice)
-            self._let_go(seat.model)
-            seat.voice = self._loader(seat.model)
-            self._bring_up(seat.voice)
-        voice = seat.voice
-        took = max(0.0, self._ticks() - self._begun.pop(seat))
-        memory = voice.memory
-        self._tell("loaded", seat.model, f"{took:.2f} s, {memory // MiB} MiB")
-        with self._acting():
-            now = self._ticks()
-            self._since[seat] = self._clock.now()
-            self._schedule.started(seat, memory, voice.slots, took, now)
-            if self._closed:
-                self._schedule.dismiss(seat.model, "closed while it was loading", now)
-
-    def _bring_up(self, voice: Voice) -> None:
-        voice.start()
-        self._vouch(voice.model)
-
-    def _stop(self, order: Order) -> None:
-        seat, voice = order.seat, order.seat.voice
-        if voice is not None:
-            sleeps, ended = self._resting.lay(voice) if order.kind in ("evicted", "idle") else (False, None)
-            if not sleeps:
-                ended = seat.model if voice.memory else None  # who takes none here holds nothing here
-                close_quietly(voice)
-            if ended is not None:
-                self._let_go(ended)
-        self._since.pop(seat, None)
-        self._begun.pop(seat, None)
-        self._tell(order.kind, seat.model, order.why)
-        with self._acting():
-            self._schedule.stopped(seat, self._ticks())
-
     @staticmethod
     def _at_rest() -> VoiceClosed:
         return VoiceClosed(
@@ -344,7 +274,7 @@ class Pool:
         return Warmth(
             seat.model,
             "warm" if seat.state == "warm" else "loading",
-            self._since.get(seat),
+            self._crew.since.get(seat),
             self._schedule.calls(seat.model),
             seat.memory,
             seat.model in self._schedule.pins,
@@ -356,7 +286,7 @@ class Pool:
 
     def _keep_by_itself(self) -> None:
         if self._keeper is None:
-            self._keeper = _in_background("pool keeper", self._keep)
+            self._keeper = in_background("pool keeper", self._keep)
 
     def _keep(self) -> None:
         """Let time pass in the schedule: turns end, the line's patience too, and the idle are stopped."""
@@ -369,12 +299,6 @@ class Pool:
                 self.sweep()
             self._wake.clear()
             time.sleep(_SHORTEST_SLEEP)  # however much happens, time is looked at so often and not more
-
-
-def _in_background(name: str, do: Callable[..., None], *args: object) -> threading.Thread:
-    thread = threading.Thread(target=do, args=args, name=name, daemon=True)
-    thread.start()
-    return thread
 
 
 def _is_dead(seat: Seat) -> bool:
