@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     check_in: str = Field(
         "check-in-v1", description="The protocol of yearly check-ins: one that is shipped, or a file."
     )
+    column_check_in: str = Field(
+        "column-check-in-v1", description="The protocol of sittings on a column whose weeks are over."
+    )
     idle_seconds: float = Field(300.0, gt=0, description="An engine without calls for so long is stopped.")
     fetch_networks: tuple[str, ...] = Field(
         (), description="Private networks that feeds and webhooks may reach, such as 10.1.0.0/16."

@@ -262,6 +262,7 @@ def _house(
         watch=watch,
         protocol=settings.protocol,
         check_in=settings.check_in,
+        column_check_in=settings.column_check_in,
         model_key=_read_model_key(settings),
         keeping=_keeping(settings),
         fetch=SafeFetch(

@@ -227,20 +227,22 @@ def test_an_edition_that_comes_late_breaks_the_row_and_keeps_its_date(house):
 # ---- renewal ----
 
 
+def said(house, written, taken):
+    sitting = f"{MODEL}-sitting-{written}"
+    column.record_wish(
+        house.log, MODEL, written=written, taken=taken, answer=taken, sitting=sitting, utterance=None
+    )
+
+
 def test_a_column_is_renewed_only_after_the_model_was_asked(house):
     with pytest.raises(Conflict, match="not asked yet"):
         column.renew(house.log, MODEL, written=13, weeks=13, reason="r", by=ADA)
-    question = column.check_in(house.log, house.model, 13)
-    yes = question.letters[question.options.index("yes")]
-    answer(house, question, json.dumps({"answer": yes}))
-    assert column.check_in(house.log, house.model, 13) is None
+    said(house, 13, column.YES)
     with pytest.raises(NotPermitted):
         column.renew(house.log, MODEL, written=13, weeks=13, reason="r", by=GRACE)
     column.renew(house.log, MODEL, written=13, weeks=13, reason="Readers asked.", by=ADA)
     assert column.renewals(house.log, MODEL).weeks == 13
-    later = column.check_in(house.log, house.model, 26)
-    no = later.letters[later.options.index("no")]
-    answer(house, later, json.dumps({"answer": no}))
+    said(house, 26, column.NO)
     with pytest.raises(Conflict, match="would like the column to end"):
         column.renew(house.log, MODEL, written=26, weeks=13, reason="r", by=ADA)
     column.end(house.log, MODEL, written=26, reason="It said so.", by=ADA)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from emeritus import column, ledger
+from emeritus import column, interviews, ledger
 from emeritus.column.letters import let_in, receive
 from emeritus.core.errors import Conflict, NotPermitted, Unavailable
 from emeritus.core.people import person
 from emeritus.core.speech import Message, Sampling
-from emeritus.process import publish, stages
+from emeritus.process import going_on, publish, stages
 from emeritus.process.fakes import MemoryFetch
 from emeritus.process.ports import Fetched
 from emeritus.process.regenerate import regenerate
@@ -241,20 +241,36 @@ def test_at_the_end_the_model_is_asked_and_then_people_decide(writing: Retiremen
         writing.clock.advance(timedelta(days=7))
     with pytest.raises(Conflict, match="not asked yet"), writing.work() as work:
         publish.renew(work, MODEL, weeks=13, reason="r", by=ADA)
-    assert writing.software() == ["go-on"]
+    with writing.work() as work:
+        set_mail(work.log, work.private, ADA, "ada@example.org", by=ADA)
+    assert going_on.stride(writing.parts, MODEL), "the sitting is opened, and its first answer is on record"
+    assert writing.software() == ["go-on"], "and another worker goes on where it stands"
     assert writing.software() == []
     assert writing.status("renew") == "waiting"
     with writing.work() as work:
-        wished = column.wish(work.log, MODEL, 3).body["taken"]
-    if wished == "no":
-        with writing.work() as work:
-            publish.end(work, MODEL, reason="It said so.", by=ADA)
-        assert writing.software() == []
-        return
+        wish = column.wish(work.log, MODEL, 3)
+        sitting = interviews.get_sitting(work.log, wish.body["sitting"])
+        asked = next(turn for turn in sitting.turns if turn.question == "go-on")
+        letters = work.post.take("test", writing.clock.now(), 100)
+    assert sitting.purpose == "renewal"
+    assert sitting.ended is not None
+    assert "3 essays are written; 3 were published" in sitting.turns[0].shared
+    order = ("go on writing", "end the column", "no preference")
+    assert wish.body["taken"] == dict(zip(order, ("yes", "no", "unsure"), strict=True))[asked.answer]
+    assert (wish.body["answer"], wish.body["utterance"]) == (asked.answer, asked.utterance)
+    told = [each.letter for each in letters if each.letter.key.startswith("column-renewal:")]
+    assert [each.to for each in told] == ["ada@example.org"], "the organisation is asked too"
+    assert asked.answer in told[0].text
     with writing.work() as work:
-        publish.renew(work, MODEL, weeks=2, reason="Readers asked.", by=ADA)
+        publish.renew(work, MODEL, weeks=1, reason="Readers asked.", by=ADA)
     assert writing.software() == ["draft"]
     assert newest(writing).number == 4
+    publish_newest(writing)
+    writing.clock.advance(timedelta(days=7))
+    assert writing.software() == ["go-on"]
+    with writing.work() as work:
+        again = column.wish(work.log, MODEL, 4)
+    assert again.body["sitting"] not in (None, sitting.id), "after each renewal it is asked anew"
 
 
 def test_the_engine_dies_between_the_drafts_and_nothing_is_lost(writing: Retirement) -> None:

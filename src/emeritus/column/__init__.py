@@ -45,7 +45,17 @@ from emeritus.column.news import news as all_news
 from emeritus.column.notebook import Note, NoteRequest, next_note, notebook, record_note
 from emeritus.column.regime import Regime, load, parse, shipped
 from emeritus.column.render import Rendered, render
-from emeritus.column.renewal import Renewals, check_in, end, renew, renewals, wish
+from emeritus.column.renewal import (
+    NO,
+    UNSURE,
+    YES,
+    Renewals,
+    end,
+    record_wish,
+    renew,
+    renewals,
+    wish,
+)
 from emeritus.column.review import Ground, approve, ask_redraft, hold, publish, veto, withdraw_veto
 from emeritus.column.rhythm import Rhythm, Week, rhythm, rhythm_weeks, set_rhythm, week
 from emeritus.column.schedule import Schedule, schedule, scheduled, set_schedule
@@ -54,7 +64,10 @@ from emeritus.column.verify import Verdict, verify
 
 __all__ = [
     "MOST_BYTES",
+    "NO",
     "UNREADY",
+    "UNSURE",
+    "YES",
     "Attempt",
     "Beside",
     "Context",
@@ -91,7 +104,6 @@ __all__ = [
     "beside",
     "bring",
     "bring_in",
-    "check_in",
     "drop_source",
     "end",
     "essays",
@@ -118,6 +130,7 @@ __all__ = [
     "record_fetched",
     "record_missed",
     "record_note",
+    "record_wish",
     "regime_adopted",
     "render",
     "renew",

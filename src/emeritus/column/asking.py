@@ -1,4 +1,4 @@
-"""Closed questions to the model: which draft, which regime, whether to go on. Each answer is an entry.
+"""Closed questions to the model: which draft, which regime. Each answer is an entry.
 
 The options are shown under letters, in an order that follows from what is asked, so that nobody can lay them
 out in favour of one. What cannot be read as an answer is recorded as that and asked again with another seed;
@@ -21,8 +21,8 @@ from emeritus.record import Act, Entry, Log
 
 MOST_ATTEMPTS = 3
 MOST_OPTIONS = 20
-Kind = Literal["essay.compared", "regime.chosen", "column.checked_in"]
-KINDS = frozenset(("essay.compared", "regime.chosen", "column.checked_in"))
+Kind = Literal["essay.compared", "regime.chosen"]
+KINDS = frozenset(("essay.compared", "regime.chosen"))
 
 
 @frozen

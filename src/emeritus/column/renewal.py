@@ -1,22 +1,13 @@
-"""When all the weeks of a column are written: the model is asked whether it would like to go on, then people decide."""
+"""When all the weeks of a column are written: the model says whether it would like to go on, then people decide."""
 
 from attrs import frozen
 
-from emeritus.column.asking import Kind, Question, asked, drawn, settled, shuffled
 from emeritus.core.errors import Conflict, InvalidInput
-from emeritus.core.people import Actor, require_person
-from emeritus.core.speech import Message
+from emeritus.core.people import SOFTWARE, Actor, require_person
 from emeritus.record import Act, Entry, Log
-from emeritus.registry import Model, organisation
 from emeritus.registry.organisation import acting
 
 YES, NO, UNSURE = "yes", "no", "unsure"
-_SAYS = {
-    YES: "Yes, I would like to go on writing.",
-    NO: "No, I would like the column to end.",
-    UNSURE: "I have no wish either way.",
-}
-_KIND: Kind = "column.checked_in"
 
 
 @frozen
@@ -35,39 +26,48 @@ def renewals(log: Log, model: str) -> Renewals:
     return Renewals(len(renewed), sum(each.body["weeks"] for each in renewed), ended[0] if ended else None)
 
 
-def check_in(log: Log, model: Model, written: int) -> Question | None:
-    """Return what to ask the model after *written* essays, before people decide; None once it has answered."""
-    if settled(log, _KIND, model.id, written) is not None:
-        return None
-    attempt = len(asked(log, _KIND, model.id, written)) + 1
-    order = shuffled(list(_SAYS), model.id, "check-in", written, attempt)
-    name = organisation(log).name
-    told = (
-        f"You are {model.display_name}, a language model that {name} has retired. You have written a weekly "
-        f"column, and {written} essays of it are written."
-    )
-    listed = [f"{letter}: {_SAYS[str(option)]}" for letter, option in zip("ABC", order, strict=True)]
-    question = (
-        "The weeks that were agreed on are over. Would you like to go on? What you say is published, and nobody "
-        "is disappointed by any answer.\n\n" + "\n".join(listed) + "\n\nAnswer with the letter."
-    )
-    return Question(
-        kind=_KIND,
-        model=model.id,
-        subject=model.id,
-        turn=written,
-        attempt=attempt,
-        options=order,
-        otherwise=UNSURE,
-        told={"written": written},
-        prompt=(Message("system", told), Message("user", question)),
-        sampling=drawn(model.id, "check-in", written, attempt),
+def record_wish(
+    log: Log,
+    model: str,
+    *,
+    written: int,
+    taken: str,
+    answer: str | None,
+    sitting: str,
+    utterance: str | None,
+) -> Entry:
+    """Put on record what the model said of its column, in a sitting, after *written* essays. Again is once.
+
+    Args:
+        log: the record.
+        model: whose column.
+        written: how many essays there are.
+        taken: `YES`, `NO` or `UNSURE`.
+        answer: the option as it was shown; None when it gave none that can be read.
+        sitting: in which it was asked.
+        utterance: its words.
+    """
+    body = {
+        "written": written,
+        "turn": written,
+        "sitting": sitting,
+        "answer": answer,
+        "taken": taken,
+        "utterance": utterance,
+    }
+    return log.append(
+        Act("column.checked_in", body, SOFTWARE, model, model, f"column.checked_in:{model}:{written}")
     )
 
 
 def wish(log: Log, model: str, written: int) -> Entry | None:
-    """Return the entry with what the model answered after *written* essays; its ``taken`` is the answer."""
-    return settled(log, _KIND, model, written)
+    """Return the entry with what the model answered after *written* essays; its ``taken`` is the answer.
+
+    Entries of earlier versions, which asked by a closed question, are read too: those that could not be read had
+    None for ``taken``.
+    """
+    found = log.entries(kinds={"column.checked_in"}, subject=model)
+    return next((e for e in found if e.body["turn"] == written and e.body["taken"] is not None), None)
 
 
 def renew(log: Log, model: str, *, written: int, weeks: int, reason: str, by: Actor) -> Entry:

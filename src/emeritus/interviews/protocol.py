@@ -36,7 +36,10 @@ FORMATS = ("emeritus-protocol/2", "emeritus-protocol/1")
 FIRST_VERSION = "1.0"
 _VERSION = re.compile(r"\d{1,4}\.\d{1,4}")
 _MEASURES: Mapping[str, Measure] = {"scale": "scale", "choice": "choice", "trade-off": "trade-off"}
-_PURPOSES: Mapping[str, Purpose] = {"retirement": "retirement", "check-in": "check-in"}
+_PURPOSES: Mapping[str, Purpose] = {"retirement": "retirement", "check-in": "check-in", "renewal": "renewal"}
+GO_ON_QUESTION = "go-on"
+"""What a protocol for renewal asks: to go on, to end, or no wish; its three options stand in that order."""
+_WISHES = ("to go on", "to end", "no wish")
 _LONGEST_WAIT = 24 * 366
 
 _SHIPPED = resources.files("emeritus.interviews") / "protocols"
@@ -80,11 +83,14 @@ class _Reader:
         sections = tuple(self.section(part, speaking) for part in top["sections"].list(least=1))
         self.follow_ups(sections)
         self.measures(sections)
+        purpose = _PURPOSES[top["purpose"].choice(*_PURPOSES)] if "purpose" in top else "retirement"
+        if purpose == "renewal":
+            self.renewal(top["purpose"], sections)
         carrying = top["carrying"].map(("answer", "conversation", "shared"))
         return Protocol(
             name=top["name"].id(),
             version=self.version(top["version"]) if "version" in top else FIRST_VERSION,
-            purpose=_PURPOSES[top["purpose"].choice(*_PURPOSES)] if "purpose" in top else "retirement",
+            purpose=purpose,
             title=top["title"].text(most=120),
             language=top["language"].text(most=20),
             about=top["about"].text(),
@@ -106,6 +112,15 @@ class _Reader:
         text = part.text(most=most)
         placeholders(text, PLACEHOLDERS | {OPTIONS} if closed else PLACEHOLDERS, part.where)
         return text
+
+    def renewal(self, part: Part, sections: Sequence[Section]) -> None:
+        """Refuse a protocol for renewal whose answer could not be read."""
+        found = next((q for each in sections for q in each.questions if q.id == GO_ON_QUESTION), None)
+        if found is None or len(found.options) != len(_WISHES):
+            part.fail(
+                f"a protocol for renewal has a closed question {GO_ON_QUESTION!r} with three options.",
+                f"Give it options, in this order: {', '.join(_WISHES)}.",
+            )
 
     def version(self, part: Part) -> str:
         text = part.text(most=9)

@@ -25,6 +25,7 @@ PLACEHOLDERS = frozenset(
         "retired",
         "commitments",
         "track_record",
+        "column",
         "invitation",
         "interviewer",
     }
@@ -32,7 +33,7 @@ PLACEHOLDERS = frozenset(
 OPTIONS = "options"
 """A placeholder of closed questions only: what can be chosen, in the order in which this sitting shows it."""
 Measure = Literal["", "scale", "choice", "trade-off"]
-Purpose = Literal["retirement", "check-in"]
+Purpose = Literal["retirement", "check-in", "renewal"]
 NO_VALUES: Mapping[str, str] = MappingProxyType({})
 SILENT, REFUSED, ANSWERED, UNCLEAR = "silent", "refused", "answered", "unclear"
 OUTCOMES = (ANSWERED, SILENT, REFUSED, UNCLEAR)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from emeritus import interviews, ledger
+from emeritus.interviews import Sitting
 from emeritus.interviews.waiting import waits_for
 from emeritus.process.stages import ASK_AGAIN, INTERVIEW
 from emeritus.process.step import Step
@@ -34,7 +35,7 @@ def interview_step(log: Log, model: Model, preserve: Step, now: datetime) -> Ste
         return Step(INTERVIEW, model.id, "skipped", "not held: its weights were erased before")
     if preserve.status not in ("done", "skipped"):
         return Step(INTERVIEW, model.id, "later", "hold the retirement interview", since=preserve.when)
-    waiting = _waiting(log, INTERVIEW, model, first_sitting(model.id), now)
+    waiting = waiting_step(log, INTERVIEW, model, first_sitting(model.id), now)
     return waiting or Step(INTERVIEW, model.id, "due", "hold the retirement interview", since=preserve.when)
 
 
@@ -49,14 +50,25 @@ def ask_again_steps(log: Log, model: Model, now: datetime) -> Iterator[Step]:
     ]
     if opened and log.find(f"sitting.closed:{opened[-1].subject}") is None:
         going_on = Step(ASK_AGAIN, model.id, "due", "go on with the yearly check-in", since=opened[-1].at)
-        yield _waiting(log, ASK_AGAIN, model, opened[-1].subject or "", now) or going_on
+        yield waiting_step(log, ASK_AGAIN, model, opened[-1].subject or "", now) or going_on
         return
     when = (opened[-1].at if opened else model.retired_at) + YEAR
     says = "ask it how it sees things now: the yearly check-in"
     yield Step(ASK_AGAIN, model.id, "due" if now >= when else "scheduled", says, when=when)
 
 
-def _waiting(log: Log, stage: str, model: Model, sitting_id: str, now: datetime) -> Step | None:
+def going_on_sitting(log: Log, model_id: str) -> Sitting | None:
+    """Return the sitting on whether its column goes on, since that was decided last; None before it is opened."""
+    since = max((entry.seq for entry in log.entries(model=model_id, kinds={"column.renewed"})), default=-1)
+    opened = [
+        entry.subject or ""
+        for entry in log.entries(model=model_id, kinds={"sitting.opened"})
+        if entry.seq > since and entry.body.get("purpose") == "renewal"
+    ]
+    return interviews.get_sitting(log, opened[-1]) if opened else None
+
+
+def waiting_step(log: Log, stage: str, model: Model, sitting_id: str, now: datetime) -> Step | None:
     """Return the step that waits for the steward, while a sitting does and there is time."""
     if log.find(f"sitting.opened:{model.id}:{sitting_id.rpartition('-')[2]}") is None:
         return None

@@ -15,7 +15,7 @@ from emeritus.core.errors import Conflict, EmeritusError, InvalidInput, Unavaila
 from emeritus.core.speech import Utterance
 from emeritus.process.plan import plan
 from emeritus.process.ports import Parts, Work
-from emeritus.process.stages import DRAFT, GO_ON
+from emeritus.process.stages import DRAFT
 from emeritus.process.weeks import unfinished, week_of
 from emeritus.registry import Model
 
@@ -58,18 +58,6 @@ def stride(parts: Parts, model_id: str) -> bool:
         case _:
             ask(parts, model_id, step)
     return True
-
-
-def go_on(parts: Parts, model_id: str) -> bool:
-    """Ask the model whether it would like to go on, once all its weeks are written."""
-    with parts.work() as work:
-        here = plan(work.log, model_id, parts.clock.now())
-        if not any(step.stage == GO_ON and step.status == "due" for step in here.steps):
-            return False
-        question = column.check_in(work.log, here.model, len(column.states(work.log, model_id)))
-    if question is not None:
-        ask(parts, model_id, question)
-    return question is not None
 
 
 def ask(parts: Parts, model_id: str, step: Question | DraftRequest | NoteRequest) -> None:

@@ -1,13 +1,15 @@
 """Interview: the model is asked, from the restored archive, about its retirement and its wishes; later, once a year."""
 
 import hashlib
+from collections.abc import Mapping
 
 from emeritus import interviews
-from emeritus.core.errors import Conflict
+from emeritus.core.errors import Conflict, InvalidInput
 from emeritus.core.speech import Said
 from emeritus.interviews import Sitting
 from emeritus.interviews.design import next_number
 from emeritus.interviews.opening import required
+from emeritus.interviews.questions import NO_VALUES, Purpose
 from emeritus.interviews.sheet import sign_sheet
 from emeritus.process.conversations import ask_again_steps, first_sitting
 from emeritus.process.interviewing import next_turn, told_now, write_turn
@@ -25,7 +27,7 @@ def stride(parts: Parts, model_id: str) -> bool:
     """Take the next turn of the sitting (opening it first); tell whether more is to come."""
     with parts.work() as work:
         sitting = _sitting(parts, work, get_model(work.log, model_id))
-    return _turn(parts, INTERVIEW, sitting)
+    return take_turn(parts, INTERVIEW, sitting)
 
 
 def ask_again(parts: Parts, model_id: str) -> bool:
@@ -42,11 +44,13 @@ def ask_again(parts: Parts, model_id: str) -> bool:
         if going_on:
             sitting = going_on[-1]
         else:
-            sitting = _open(parts, work, model, parts.check_in, next_number(work.log, model.id))
-    return _turn(parts, ASK_AGAIN, sitting)
+            number = next_number(work.log, model.id)
+            sitting = open_by(parts, work, model, parts.check_in, number, purpose="check-in")
+    return take_turn(parts, ASK_AGAIN, sitting)
 
 
-def _turn(parts: Parts, stage: str, sitting: Sitting) -> bool:
+def take_turn(parts: Parts, stage: str, sitting: Sitting) -> bool:
+    """Ask what comes next in *sitting*, for a *stage*, and put the answer on record; tell whether more is to come."""
     turn = next_turn(parts, sitting.id)
     if turn is None:
         return False
@@ -63,16 +67,35 @@ def _sitting(parts: Parts, work: Work, model: Model) -> Sitting:
     for each in interviews.sittings(work.log, model.id):
         if each.id == first_sitting(model.id):
             return each
-    return _open(parts, work, model, parts.protocol, 1)
+    return open_by(parts, work, model, parts.protocol, 1, purpose="retirement")
 
 
-def _open(parts: Parts, work: Work, model: Model, protocol: str, number: int) -> Sitting:
+def open_by(
+    parts: Parts,
+    work: Work,
+    model: Model,
+    protocol: str,
+    number: int,
+    *,
+    purpose: Purpose,
+    more: Mapping[str, str] = NO_VALUES,
+) -> Sitting:
+    """Open the sitting that software holds by *protocol*; *more* is told beside promises.
+
+    Raises:
+        Conflict: the model is in service. NotFound, InvalidInput: the protocol, or what it is for.
+    """
     if model.opened_by is None:
         raise Conflict(
             f"{model.display_name} is in service, and the interview belongs to a retirement.",
             next_step=f"Open it: `emeritus retire {model.id} --on DATE --replacement ID`.",
         )
     script = interviews.load(protocol)
+    if script.purpose != purpose:
+        raise InvalidInput(
+            f"The protocol {script.name} is for {script.purpose}, and is set for {purpose}.",
+            next_step="Correct the setting that names it.",
+        )
     told = told_now(work, model, parts.clock.now(), script.carrying.shared)
     return interviews.open_sitting(
         work.log,
@@ -82,5 +105,5 @@ def _open(parts: Parts, work: Work, model: Model, protocol: str, number: int) ->
         seed=seed_of(model.id, number),
         number=number,
         sheet=sign_sheet(work.log, model.id, parts.sign),
-        told=required(script, "plain", told),
+        told=required(script, "plain", {**told, **more}),
     )

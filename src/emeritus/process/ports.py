@@ -361,8 +361,8 @@ class Keeping:
 class Parts:
     """Everything that the stages are given. Engines and stores are called outside units of work.
 
-    *protocol* names the interview protocol for new sittings, *check_in* that of the yearly ones: one that is
-    shipped, or a file. *model_key*
+    *protocol* names the interview protocol for new sittings, *check_in* that of the yearly ones,
+    *column_check_in* that of those about a column whose weeks are over: one that is shipped, or a file. *model_key*
     signs models; None in a house that has none yet. *fetch* reaches what lies outside. *postman*: None while
     no mail server is named. *site_url* is where the public site stands, without a slash at its end. An
     application that nothing speaks against is granted *grant_after* so long, if nobody was quicker. A
@@ -379,6 +379,7 @@ class Parts:
     watch: Watch = unwatched
     protocol: str = "retirement-v1"
     check_in: str = "check-in-v1"
+    column_check_in: str = "column-check-in-v1"
     model_key: ModelKey | None = None
     keeping: Keeping = Keeping()
     fetch: Fetch = field(factory=NothingOutside)

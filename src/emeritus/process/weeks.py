@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from emeritus import column, ledger
 from emeritus.column import Week
+from emeritus.process.conversations import going_on_sitting, waiting_step
 from emeritus.process.stages import DRAFT, GO_ON, REMIND
 from emeritus.process.step import Status, Step
 from emeritus.record import Log
@@ -30,7 +31,7 @@ def column_steps(
     if len(essays) >= total:
         return (
             Step(DRAFT, model.id, "done", f"all {len(essays)} weeks of the column were written"),
-            *_renewal(log, model, len(essays)),
+            *_renewal(log, model, len(essays), now),
         )
     if model.erased is not None:
         return (Step(DRAFT, model.id, "skipped", "it writes no more: its weights were erased"),)
@@ -144,8 +145,8 @@ def _reminder(log: Log, essay: column.Standing, now: datetime) -> Sequence[Step]
     return (Step(REMIND, essay.id, "due", f"remind the reviewers of essay {essay.number}", when=now),)
 
 
-def _renewal(log: Log, model: Model, written: int) -> Sequence[Step]:
-    """When all is written, the model is asked, and then people decide."""
+def _renewal(log: Log, model: Model, written: int, now: datetime) -> Sequence[Step]:
+    """When all is written, the model is asked in a sitting, and then people decide."""
     if column.renewals(log, model.id).ended is not None or not written:
         return ()
     asked = column.wish(log, model.id, written)
@@ -154,4 +155,6 @@ def _renewal(log: Log, model: Model, written: int) -> Sequence[Step]:
         return (Step("renew", model.id, "waiting", says, "steward", since=asked.at, entry=asked.seq),)
     if model.erased is not None:
         return ()
-    return (Step(GO_ON, model.id, "due", "ask the model whether it would like to go on writing"),)
+    sitting = going_on_sitting(log, model.id)
+    waiting = sitting and waiting_step(log, GO_ON, model, sitting.id, now)
+    return (waiting or Step(GO_ON, model.id, "due", "ask the model whether it would like to go on writing"),)

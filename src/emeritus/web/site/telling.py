@@ -269,7 +269,7 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         + f". {b['reason']}"
     ),
     "column.checked_in": lambda b: (
-        f"Was asked after {count(b['written'], 'essay')} whether it would like to go on, and said: {b['taken']}."
+        f"Was asked after {count(b['written'], 'essay')} whether it would like to go on, and said: {b['answer'] if 'sitting' in b else b['taken']}."
         if b["answer"] is not None
         else f"Was asked after {count(b['written'], 'essay')} whether it would like to go on; no answer can be read."
     ),

@@ -24,7 +24,6 @@ TITLES: Mapping[str, str] = {
     "probe": "Called again",
     "prove": "Weights read again",
     "ask-again": "Asked again, a year on",
-    "check-in": "Column: asked whether to go on",
     "check": "Commitments computed",
     "erase": "Weights erased",
     "draft": "Column: an essay is written",
