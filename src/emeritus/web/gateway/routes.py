@@ -27,6 +27,7 @@ _EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 def create_gateway(parts: Parts, billing: Billing | None = None) -> list[Route]:
     """Return the gateway's routes, all under ``/v1``, to be put into a Starlette application."""
     door = Door(parts)
+    door.look()  # from here on it is noticed when a model leaves the remote that served it
     gateway = _Gateway(parts, door)
     applying = Applying(parts, door)
     own = Own(parts, door)
