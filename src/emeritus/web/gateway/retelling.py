@@ -7,9 +7,12 @@ import msgspec
 from attrs import frozen
 
 from emeritus.voices.errors import BadReply
+from emeritus.web.gateway.asked import BadRequest
 from emeritus.web.gateway.meter import data_of
 
 Fields = Mapping[str, msgspec.Raw]
+_ODD = (KeyError, IndexError, TypeError, AttributeError, ValueError, msgspec.MsgspecError)
+"""What reading JSON of another form than was thought runs into."""
 
 
 class Telling(Protocol):
@@ -72,6 +75,35 @@ class _Through:
 
     def _on(self, events: list[bytes]) -> list[bytes]:
         return [told for event in events for told in self.first.feed(event)]
+
+
+def retold(fields: Fields, model: str, tell: Callable[[dict[str, Any]], dict[str, Any]], api: str) -> bytes:
+    """Return the body that asks *model* what *fields* ask, as *tell* tells it. Raises BadRequest: *api* has no such call."""
+    try:
+        told = tell({name: msgspec.json.decode(raw) for name, raw in fields.items()})
+    except (*_ODD, RecursionError):
+        raise BadRequest(
+            f"The call is not as the {api} API has it.", next_step="Send what the API's own SDK sends."
+        ) from None
+    return msgspec.json.encode({"model": model, **told})
+
+
+def fed(
+    event: bytes,
+    tell: Callable[[dict[str, Any]], list[bytes]],
+    end: Callable[[], list[bytes]],
+    api: str,
+) -> list[bytes]:
+    """Return what *event* tells, as *tell* has it; at the chat's own last one what *end* has. Raises BadReply."""
+    chunk = chunk_of(event)
+    if chunk is None:
+        return []
+    if chunk == "done":
+        return end()
+    try:
+        return tell(chunk)
+    except _ODD:
+        raise BadReply(f"The engine sent what is no event of a {api}.", next_step="Call again.") from None
 
 
 def chunk_of(event: bytes) -> dict[str, Any] | Literal["done"] | None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from emeritus.web.gateway.asked import BadRequest
+from emeritus.web.gateway.retelling import retold
 
 MAX_TOKENS: Final = 4096
 """What an answer is bounded by when the caller does not say: messages have to name a bound."""
@@ -31,14 +32,7 @@ def as_message(fields: Mapping[str, msgspec.Raw], model: str) -> bytes:
         BadRequest: it asks for what a message does not have: several answers, probabilities, penalties; or it is
             no such call.
     """
-    try:
-        asked = {name: msgspec.json.decode(raw) for name, raw in fields.items()}
-        message = _message(asked)
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError, msgspec.MsgspecError):
-        raise BadRequest(
-            "The call is not as the chat API has it.", next_step="Send what the API's own SDK sends."
-        ) from None
-    return msgspec.json.encode({"model": model, **message})
+    return retold(fields, model, _message, "chat")
 
 
 def _message(asked: dict[str, Any]) -> dict[str, Any]:

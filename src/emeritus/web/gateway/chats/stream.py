@@ -6,9 +6,8 @@ from typing import Any
 import msgspec
 from attrs import define, field
 
-from emeritus.voices.errors import BadReply
 from emeritus.web.gateway.chats import whole as shapes
-from emeritus.web.gateway.retelling import broke_off, chunk_of
+from emeritus.web.gateway.retelling import broke_off, fed
 
 
 @define
@@ -28,15 +27,7 @@ class Telling:
 
     def feed(self, event: bytes) -> list[bytes]:
         """Return the events that tell what *event*, one whole event of the message, told. Raises BadReply."""
-        told = chunk_of(event)
-        if not isinstance(told, dict):
-            return []
-        try:
-            return self._event(told)
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-            raise BadReply(
-                "The engine sent what is no event of a message.", next_step="Call again."
-            ) from None
+        return fed(event, self._event, list, "message")
 
     def end(self) -> list[bytes]:
         """Return nothing more; the stream ended with its own last event. Raises BadReply: it broke off."""

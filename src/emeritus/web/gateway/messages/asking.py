@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from emeritus.web.gateway.asked import BadRequest
+from emeritus.web.gateway.retelling import retold
 
 _AS_THEY_ARE: Final = ("max_tokens", "temperature", "top_p", "top_k")
 # What would need something that is kept between calls, or run by the service itself.
@@ -20,14 +21,7 @@ def as_chat(fields: Mapping[str, msgspec.Raw], model: str) -> bytes:
         BadRequest: it asks for what a chat does not have: tools that Anthropic runs itself, documents, files; or
             it is no such call.
     """
-    try:
-        asked = {name: msgspec.json.decode(raw) for name, raw in fields.items()}
-        chat = _chat(asked)
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError, msgspec.MsgspecError):
-        raise BadRequest(
-            "The call is not as the messages API has it.", next_step="Send what the API's own SDK sends."
-        ) from None
-    return msgspec.json.encode({"model": model, **chat})
+    return retold(fields, model, _chat, "messages")
 
 
 def _chat(asked: dict[str, Any]) -> dict[str, Any]:

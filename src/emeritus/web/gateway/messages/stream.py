@@ -6,9 +6,8 @@ from typing import Any
 import msgspec
 from attrs import define, field
 
-from emeritus.voices.errors import BadReply
 from emeritus.web.gateway.messages import whole as shapes
-from emeritus.web.gateway.retelling import broke_off, chunk_of
+from emeritus.web.gateway.retelling import broke_off, fed
 
 
 @define
@@ -29,15 +28,7 @@ class Telling:
 
     def feed(self, event: bytes) -> list[bytes]:
         """Return the events that tell what *event*, one whole event of the chat, told. Raises BadReply."""
-        chunk = chunk_of(event)
-        if chunk is None:
-            return []
-        if chunk == "done":
-            return self.end()
-        try:
-            return self._chunk(chunk)
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError, msgspec.MsgspecError):
-            raise BadReply("The engine sent what is no event of a chat.", next_step="Call again.") from None
+        return fed(event, self._chunk, self.end, "chat")
 
     def end(self) -> list[bytes]:
         """Return the events that end the stream; none, when it has ended. Raises BadReply: it broke off."""

@@ -6,9 +6,8 @@ from typing import Any, Literal
 import msgspec
 from attrs import define, field
 
-from emeritus.voices.errors import BadReply
 from emeritus.web.gateway.responses import whole as shapes
-from emeritus.web.gateway.retelling import broke_off, chunk_of
+from emeritus.web.gateway.retelling import broke_off, fed
 
 Kind = Literal["reasoning", "message", "function_call"]
 _PREFIX: Mapping[Kind, str] = {"reasoning": "rs", "message": "msg", "function_call": "fc"}
@@ -56,15 +55,7 @@ class Telling:
         Raises:
             BadReply: it is no event of a chat, or it says that the engine failed.
         """
-        chunk = chunk_of(event)
-        if chunk is None:
-            return []
-        if chunk == "done":
-            return self.end()
-        try:
-            return self._chunk(chunk)
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError, msgspec.MsgspecError):
-            raise BadReply("The engine sent what is no event of a chat.", next_step="Call again.") from None
+        return fed(event, self._chunk, self.end, "chat")
 
     def end(self) -> list[bytes]:
         """Return the events that end the stream; none, when it has ended. Raises BadReply: it broke off."""
