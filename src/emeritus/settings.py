@@ -109,6 +109,17 @@ class Settings(BaseSettings):
     dkim_selector: str = Field(
         "emeritus", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The key's name in the DNS."
     )
+    applications_an_hour: int = Field(
+        20,
+        ge=1,
+        description="Applications that one network may send within an hour, by form and by API each.",
+    )
+    subscriptions_an_hour: int = Field(
+        8, ge=1, description="Times that one network may ask for a column by mail within an hour."
+    )
+    letters_an_hour: int = Field(
+        10, ge=1, description="Letters to columns that one network may send within an hour."
+    )
     grant_after_hours: float = Field(
         48.0, ge=0, le=8760, description="Hours after which what nothing speaks against is granted by itself."
     )

@@ -118,8 +118,9 @@ def test_not_json(server):
 
 def test_too_often(server, house):
     """One address can apply ten times an hour; then it is told to wait, and after the hour it can again."""
-    statuses = [server.http("/v1/applications", GOOD).status for _ in range(11)]
-    assert statuses == [201] * 10 + [429]
+    answers = [server.http("/v1/applications", GOOD) for _ in range(11)]
+    assert [each.status for each in answers] == [201] * 10 + [429]
+    assert answers[-1].headers["retry-after"] == "3600"
     house.clock.advance(timedelta(hours=1))
     assert server.http("/v1/applications", GOOD).status == 201
 

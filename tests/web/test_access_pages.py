@@ -130,6 +130,7 @@ def test_the_form_is_bounded_for_each_address(house, client):
     size = house.log.size()
     answer = client.post("/access/apply", data=GOOD)
     assert (answer.status_code, "request.too_often" in answer.text) == (429, True)
+    assert answer.headers["retry-after"] == "3600"
     assert "To compare models over time." in answer.text
     assert house.log.size() == size
     house.pass_time(hours=1)

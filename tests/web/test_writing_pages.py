@@ -67,6 +67,20 @@ def choose(house, essay, draft=1):
         column.record_answer(work.log, work.utterances, question, answer)
 
 
+def test_letters_are_bounded_for_each_network(house, client):
+    """Ten within an hour; the next is shown again with what was typed, and may come when it says."""
+    page, form = f"/column/{MODEL}/letters", {"name": "Ann", "agreed": "yes"}
+    for number in range(10):
+        assert client.post(page, data={**form, "text": f"Dear {number}"}).status_code == 201
+    answer = client.post(page, data={**form, "text": "What I had to say."})
+    refused = sound(answer, 429)
+    assert "What I had to say." in refused
+    assert answer.headers["retry-after"] == "3600"
+    assert len(column.letters(house.log)) == 10
+    house.pass_time(hours=1)
+    sound(client.post(page, data={**form, "text": "What I had to say."}), 201)
+
+
 def test_a_reader_writes_a_letter_and_a_person_lets_it_in(house, client, client_for, signed_in):
     page = f"/column/{MODEL}/letters"
     assert "Write a letter" in sound(client.get(page))

@@ -11,17 +11,21 @@ class EmeritusError(Exception):
     """Base of every error that Emeritus raises on purpose.
 
     Subclasses set ``id``, ``status`` (HTTP) and ``exit_code`` (CLI, stable); instances carry the
-    sentence and the next step. Anything else that escapes is a defect of ours.
+    sentence and the next step, and *retry_after*: the seconds after which the same may be asked again, where
+    waiting helps. Anything else that escapes is a defect of ours.
     """
 
     id: ClassVar[str] = "emeritus.error"
     status: ClassVar[int] = 400
     exit_code: ClassVar[int] = 1
+    retry_after: int | None = None
 
-    def __init__(self, sentence: str, *, next_step: str) -> None:
+    def __init__(self, sentence: str, *, next_step: str, retry_after: int | None = None) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.next_step = next_step
+        if retry_after is not None:
+            self.retry_after = retry_after
 
     def __str__(self) -> str:
         return f"{self.sentence} {self.next_step}"

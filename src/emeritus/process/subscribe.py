@@ -53,6 +53,7 @@ def ask(work: Work, address: str, column: str, now: datetime, *, site_url: str) 
         raise TooManyAsked(
             "Too many addresses were given here within the hour, so no letter is sent.",
             next_step="Come back in an hour, or follow the column by its feed.",
+            retry_after=3600,
         )
     if known is None or known.state == "suspended":
         asked = Subscriber(known.id if known else new_id("reader", now), address, column, "asked", now)

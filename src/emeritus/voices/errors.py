@@ -1,7 +1,5 @@
 """What can go wrong when a model is asked to speak. Of a broken answer nothing is kept."""
 
-from typing import ClassVar
-
 from emeritus.core.errors import InvalidInput, Unavailable
 
 CALL_AGAIN = "Call again: the engine is started anew."
@@ -11,7 +9,7 @@ class VoiceError(Unavailable):
     """A voice did not do its work."""
 
     id = "voice.unavailable"
-    retry_after: ClassVar[int] = 2
+    retry_after = 2
     """Seconds after which it may be worth calling again; short, since an SDK sleeps for as long as it is told."""
 
 

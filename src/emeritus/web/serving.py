@@ -29,7 +29,7 @@ from emeritus.web.gateway.parts import Parts as GatewayParts
 from emeritus.web.hub import Parts as HubParts
 from emeritus.web.hub import create_hub
 from emeritus.web.pages.app import build_app
-from emeritus.web.pages.parts import MemberLogin
+from emeritus.web.pages.parts import MemberLogin, Paces
 from emeritus.web.pages.parts import Parts as PageParts
 from emeritus.web.passing import passing_routes
 from emeritus.web.patience import Patience
@@ -56,6 +56,11 @@ def page_parts(house: House, site_url: str) -> PageParts:
         cookie_key=hashlib.sha256(b"emeritus desk cookie\x00" + house.key.seed).digest(),
         mailing=house.parts.postman is not None,
         members=_members(house.settings, house.clock),
+        paces=Paces(
+            house.settings.applications_an_hour,
+            house.settings.subscriptions_an_hour,
+            house.settings.letters_an_hour,
+        ),
     )
 
 
@@ -83,6 +88,7 @@ def application(
             pool=neighbours or house.pool,
             clock=house.clock,
             site_url=site,
+            applications_an_hour=house.settings.applications_an_hour,
         ),
         _billing(house.settings),
     )

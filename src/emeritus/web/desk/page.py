@@ -58,7 +58,8 @@ class Desk:
             around, shown = frame(work.log), dict(view(work))
         status = sent.fault.status if sent.fault else 200
         told = {**shown, "session": session, "sent": sent, "today": self.house.parts.clock.now().date()}
-        return self.house.page(request, template, around, told, status=status)
+        headers = sent.fault.headers if sent.fault else None
+        return self.house.page(request, template, around, told, status=status, headers=headers)
 
     def act(
         self, sent: Form, do: Callable[[Work], object], then: str, again: Callable[[Sent], Response]

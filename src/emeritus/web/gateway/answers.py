@@ -10,7 +10,7 @@ from emeritus.access import shapes
 from emeritus.access.gate import Links, Refusal
 from emeritus.access.standing import Standing
 from emeritus.core.errors import EmeritusError, Unavailable
-from emeritus.voices.errors import NotUnderstood, VoiceError
+from emeritus.voices.errors import NotUnderstood
 
 RETRY_SECONDS: Final = 2
 RATE_SECONDS: Final = 10
@@ -75,9 +75,10 @@ def error_value(error: EmeritusError, request_id: str) -> dict[str, Any]:
 
 def error_headers(error: EmeritusError) -> dict[str, str]:
     """Return when to try again, for what may pass."""
-    if not isinstance(error, Unavailable) or error.status not in (429, 503):
-        return {}
-    return {"retry-after": str(error.retry_after if isinstance(error, VoiceError) else RETRY_SECONDS)}
+    after = error.retry_after
+    if after is None and isinstance(error, Unavailable):
+        after = RETRY_SECONDS
+    return {} if after is None or error.status not in (429, 503) else {"retry-after": str(after)}
 
 
 def error_answer(error: EmeritusError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:

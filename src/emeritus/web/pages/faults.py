@@ -22,6 +22,7 @@ _TITLES = {
     410: "No longer here",
     413: "Too long",
     422: "That cannot be",
+    429: "Not so fast, please",
     500: "A fault of ours",
     503: "Not just now",
 }
@@ -35,6 +36,12 @@ class Fault:
     id: str
     sentence: str
     next_step: str
+    retry_after: int | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer's head says of it."""
+        return {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
 
     @property
     def title(self) -> str:
@@ -43,7 +50,7 @@ class Fault:
 
 def of_error(error: EmeritusError) -> Fault:
     """Return the fault that a typed error is."""
-    return Fault(error.status, error.id, error.sentence, error.next_step)
+    return Fault(error.status, error.id, error.sentence, error.next_step, error.retry_after)
 
 
 def of_http(request: Request, error: HTTPException) -> Fault:
@@ -103,9 +110,12 @@ class FaultPages:
 
     def show(self, request: Request, fault: Fault, headers: dict[str, str] | None = None) -> Response:
         """Answer with *fault*: a page for people, JSON for programs that ask for it."""
+        headers = {**fault.headers, **(headers or {})}
         accepted = request.headers.get("accept", "")
         if "application/json" in accepted and "text/html" not in accepted:
-            body = json.dumps({"error": asdict(fault)}, ensure_ascii=False)
+            body = json.dumps(
+                {"error": asdict(fault, filter=lambda _, value: value is not None)}, ensure_ascii=False
+            )
             return Response(body, fault.status, headers, "application/json")
         return self.house.page(
             request, "fault.html", self._frame(), {"fault": fault}, status=fault.status, headers=headers

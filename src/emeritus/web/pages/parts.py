@@ -54,6 +54,15 @@ class MemberLogin:
 
 
 @frozen
+class Paces:
+    """How often one network may send each form within an hour; a class at school shares one."""
+
+    applications: int = 20
+    subscriptions: int = 8
+    letters: int = 10
+
+
+@frozen
 class Parts:
     """The parts of the site and the desk.
 
@@ -67,6 +76,7 @@ class Parts:
         cookie_key: signs the desk's cookie; every process of one house has to have the same.
         mailing: whether a mail server is named, so that letters leave.
         members: how members log in; None where they do not.
+        paces: how often one network may send what is open to everybody.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -78,3 +88,4 @@ class Parts:
     cookie_key: bytes = field(default=Factory(lambda: secrets.token_bytes(32)), repr=False)
     mailing: bool = False
     members: MemberLogin | None = None
+    paces: Paces = Paces()

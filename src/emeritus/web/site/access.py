@@ -23,9 +23,6 @@ from emeritus.web.pages.forms import Form, post
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.site.answers import spell
 
-AN_HOUR = 20
-"""So many applications may come from one address within an hour, by form; a class at school shares one."""
-
 
 @frozen
 class Reach:
@@ -53,7 +50,7 @@ def reach(log: Log) -> tuple[Reach, ...]:
 
 @frozen
 class AccessPages:
-    """The endpoints. *pace* bounds how often one address may apply."""
+    """The endpoints. *pace* bounds how often one network may apply."""
 
     house: House
     pace: Pace
@@ -80,7 +77,8 @@ class AccessPages:
                 or download_policy(work.log, each.model.id).tier in ("on-request", "members")
             ]
         view: Mapping[str, object] = {"choices": choices, "sent": sent, "fault": fault}
-        return self.house.page(request, "apply.html", around, view, status=fault.status if fault else 200)
+        status, headers = (fault.status, fault.headers) if fault else (200, None)
+        return self.house.page(request, "apply.html", around, view, status=status, headers=headers)
 
     def apply(self, request: Request, sent: Form) -> Response:
         parts = self.house.parts
@@ -157,7 +155,7 @@ class AccessPages:
 
 
 def routes(house: House) -> list[Route]:
-    pages = AccessPages(house, Pace(house.parts.clock, AN_HOUR))
+    pages = AccessPages(house, Pace(house.parts.clock, house.parts.paces.applications))
     return [
         Route("/access", pages.about),
         Route("/access/apply", pages.form),

@@ -19,7 +19,6 @@ from emeritus.web.site.column import columns
 
 # A link is as good as a key: it is told to nobody, and kept by no cache.
 PRIVATE = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex"}
-ASKS_AN_HOUR = 8
 _MOST_BODY = 4096
 
 
@@ -32,7 +31,7 @@ class MailingPages:
 
     @pace.default
     def _pace(self) -> Pace:
-        return Pace(self.house.parts.clock, ASKS_AN_HOUR)
+        return Pace(self.house.parts.clock, self.house.parts.paces.subscriptions)
 
     def form(self, request: Request) -> Response:
         return self._form(request, Form((("column", request.query_params.get("column", "")),)), None)
@@ -42,7 +41,8 @@ class MailingPages:
             around = frame(work.log)
             choices = [each.model for each in columns(work, self.house.parts.clock.now())]
         view = {"sent": sent, "fault": fault, "choices": choices, "mailing": self.house.parts.mailing}
-        return self.house.page(request, "subscribe.html", around, view, status=fault.status if fault else 200)
+        status, headers = (fault.status, fault.headers) if fault else (200, None)
+        return self.house.page(request, "subscribe.html", around, view, status=status, headers=headers)
 
     def ask(self, request: Request, sent: Form) -> Response:
         parts = self.house.parts

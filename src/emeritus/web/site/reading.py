@@ -23,6 +23,7 @@ from emeritus.core.errors import EmeritusError, NotFound
 from emeritus.core.speech import Utterance
 from emeritus.process.ports import Work
 from emeritus.registry import Model, all_models, get_model
+from emeritus.web.gateway.pace import Pace
 from emeritus.web.pages.faults import Fault, of_error
 from emeritus.web.pages.forms import Form, post
 from emeritus.web.pages.rendering import House, frame
@@ -50,9 +51,10 @@ class ShownNote:
 
 @frozen
 class ReadingPages:
-    """The endpoints."""
+    """The endpoints. *pace* bounds how often one network may send a letter."""
 
     house: House
+    pace: Pace
 
     def letters(self, request: Request) -> Response:
         return self._letters(request, Form(), None)
@@ -81,11 +83,13 @@ class ReadingPages:
                 "thanks": thanks,
             }
         status = fault.status if fault else 201 if thanks else 200
-        return self.house.page(request, "letters.html", around, view, status=status)
+        headers = fault.headers if fault else None
+        return self.house.page(request, "letters.html", around, view, status=status, headers=headers)
 
     def send(self, request: Request, sent: Form) -> Response:
         parts = self.house.parts
         try:
+            self.pace.step(request.client.host if request.client else "")
             with parts.work() as work:
                 receive(
                     work.log,
@@ -130,7 +134,7 @@ class ReadingPages:
 
 
 def routes(house: House) -> list[Route]:
-    pages = ReadingPages(house)
+    pages = ReadingPages(house, Pace(house.parts.clock, house.parts.paces.letters))
     return [
         Route("/column/{id}/letters", pages.letters),
         post("/column/{id}/letters", pages.send),
