@@ -23,7 +23,8 @@ MAX_DEPTH = 2
 LENGTH = struct.Struct("<I")
 ROW = struct.Struct("<B3xI16s")
 CHECKSUM = 32
-FIRST_READ = 64 << 10
+FIRST_READ = 256 << 10
+"""Bytes asked for when an object is opened: many a whole object, so that it takes one look instead of three."""
 _MAX_HEADER = 16 << 10
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _REPAIR = "Repair it from a replica, or archive the model again from its source."

@@ -18,7 +18,7 @@ from emeritus.archive.manifest import Manifest, held, load, manifest_path
 from emeritus.archive.parity_code import Code
 from emeritus.archive.ports import Blobs, Progress, Put, Read, quiet
 from emeritus.archive.scrub import Named, Pace
-from emeritus.archive.scrub_object import StoredFrames, stored_blake3, stored_bytes
+from emeritus.archive.scrub_object import HEAD, StoredFrames, stored_blake3, stored_bytes
 from emeritus.archive.scrub_state import Finding
 from emeritus.archive.shipped import ship
 from emeritus.core.errors import IntegrityError, InvalidInput, NotFound
@@ -235,7 +235,7 @@ def in_order(manifest: Manifest) -> list[str]:
 
 def _check(digest: str, read: Read, size: int) -> None:
     """Read back what was stored of an object, and raise when it is not sound."""
-    frames = StoredFrames.parse(read(0, min(size, 64 << 10)), read, size, digest)
+    frames = StoredFrames.parse(read(0, min(size, HEAD)), read, size, digest)
     passing = frames.passing()
     for start in range(0, size, _PIECE):
         passing.update(read(start, min(start + _PIECE, size)))

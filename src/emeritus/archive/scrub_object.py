@@ -8,9 +8,11 @@ from attrs import field, frozen
 from blake3 import blake3
 
 from emeritus.archive.errors import BlobMissing, BlobUnreadable
-from emeritus.archive.facts import CHECKSUM, FIRST_READ, LENGTH, MAGIC, ROW, damaged, missing, object_path
+from emeritus.archive.facts import CHECKSUM, LENGTH, MAGIC, ROW, damaged, missing, object_path
 from emeritus.archive.ports import Blobs, Read
 
+HEAD = 64 << 10
+"""Bytes in which an object's header is: all else is read as it passes."""
 _PIECE = 4 << 20
 
 
@@ -39,7 +41,7 @@ class StoredFrames:
         """Read the header and the table of an object. Raises ObjectMissing, ObjectDamaged."""
         path = object_path(digest)
         try:
-            first, size = blobs.peek(path, FIRST_READ)
+            first, size = blobs.peek(path, HEAD)
             return cls.parse(first, partial(blobs.get_range, path), size, digest)
         except BlobMissing:
             raise missing(digest) from None
