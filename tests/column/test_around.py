@@ -28,9 +28,11 @@ from emeritus.column import (
     standing,
     take_away,
 )
+from emeritus.column.feed import feed_entry
 from emeritus.column.feeds_in import read_feed
 from emeritus.column.figures import streak
 from emeritus.column.imported import LABEL, bring_in, from_feed, from_folder, imported, shown
+from emeritus.column.letter import edition_letter
 from emeritus.column.letters import Ground as LetterGround
 from emeritus.column.letters import forget, keep_out, let_in, letters_to_read, read_letter, receive
 from emeritus.column.news import news, news_to_read
@@ -252,6 +254,40 @@ def test_a_column_is_renewed_only_after_the_model_was_asked(house):
 
 
 # ---- beside an essay ----
+
+
+def test_notes_stand_in_feeds_and_mails_apart_from_the_text(house):
+    """Notes before the text, links after it, each said to be no part of it; one taken away is gone from them."""
+    essay = out(house, "# A title\n\nThe text.")
+    noted = put_beside(house.log, essay, note="It speaks of <b>grief</b>.", by=GRACE)
+    link = put_beside(house.log, essay, note="The paper", url="https://example.org/p?a=1&b=2", by=EDSGER)
+
+    def shown():
+        found = column.get_essay(house.log, house.utterances, essay)
+        letter = edition_letter(found, house.model, "Lab", page="https://lab/e", leave_at="https://lab/l/")
+        entry = feed_entry(found, house.model, "Lab", "https://lab/e")
+        return entry, letter
+
+    entry, letter = shown()
+    for html in (entry.html, letter.html):
+        note, text, after = (
+            html.index("A note by Grace, not"),
+            html.index("The text."),
+            html.index("The paper"),
+        )
+        assert note < text < after
+        assert "<b>grief" not in html
+        assert "&lt;b&gt;grief" in html
+        assert 'href="https://example.org/p?a=1&amp;b=2"' in html
+    assert "[A note by Grace, not part of the essay: It speaks of <b>grief</b>.]\n\n# A title" in letter.text
+    assert "not part of the essay: The paper]\nhttps://example.org/p?a=1&b=2\n" in letter.text
+    assert entry.updated == link.at
+    house.clock.advance(timedelta(hours=1))
+    gone = take_away(house.log, essay, f"{essay}-beside-1", reason="Not needed.", by=EDSGER)
+    entry, letter = shown()
+    assert gone.at > noted.at
+    assert entry.updated == gone.at, "readers fetch it anew"
+    assert "grief" not in entry.html + letter.html + letter.text
 
 
 def test_notes_stand_beside_an_essay_and_never_in_it(house):

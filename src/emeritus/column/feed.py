@@ -7,6 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from emeritus.column.around import around_html
 from emeritus.column.disclaimer import disclaimer
 from emeritus.column.essay import Essay, get_essay, states
 from emeritus.column.render import render
@@ -31,19 +32,23 @@ def editions(log: Log, model: str | None = None) -> list[Standing]:
 def feed_entry(
     essay: Essay, model: Model, organisation_name: str, url: str, tags: Sequence[str] = ()
 ) -> FeedEntry:
-    """Return a published essay as an entry; *url* is its page. Its words are followed by the disclaimer."""
+    """Return a published essay as an entry; *url* is its page. Its words are followed by the disclaimer.
+
+    What people put beside it stands apart from them, and changes when it was updated.
+    """
     assert essay.edition is not None
     at = essay.edition.at
     rendered = render(essay.text)
     note = disclaimer(model.display_name, organisation_name, essay.edition.disclaimer)
+    beside = around_html(essay)
     return FeedEntry(
         id=tag_uri(url, at, f"essay/{essay.id}"),
         title=rendered.title,
         url=url,
         author=model.display_name,
         published=at,
-        updated=at,
-        html=f"{rendered.html}\n<hr>\n<p><small>{escape(note)}</small></p>",
+        updated=essay.since,
+        html=f"{beside.before}{rendered.html}\n<hr>\n{beside.after}<p><small>{escape(note)}</small></p>",
         summary=rendered.excerpt,
         tags=tuple(tags),
     )

@@ -5,6 +5,7 @@ from html import escape
 import css_inline
 from attrs import frozen
 
+from emeritus.column.around import around_html, around_text
 from emeritus.column.disclaimer import disclaimer
 from emeritus.column.essay import Essay
 from emeritus.column.render import render, shorten, visible
@@ -64,9 +65,10 @@ def edition_letter(
     too_long = "This essay is too long for a letter. It begins:"
     words = f"{too_long}\n\n{rendered.excerpt}" if long else visible(essay.text).strip("\n")
     body = f"<p><em>{too_long}</em></p>\n<p>{escape(rendered.excerpt)}</p>" if long else rendered.body
+    in_text, in_html = around_text(essay), around_html(essay)
     why = f"You get this because you asked {organisation} for it, and confirmed."
     text = (
-        f"{by}\n{page}\n\n{words}\n\n-- \n{note}\n\nRead it on the site: {page}\n"
+        f"{by}\n{page}\n\n{in_text.before}{words}\n\n{in_text.after}-- \n{note}\n\nRead it on the site: {page}\n"
         f"How it was prompted: {page}/prompt\n\n{why}\nLeave: {leave}\n"
     )
     html = f"""<!doctype html>
@@ -74,8 +76,8 @@ def edition_letter(
 <body><div class="sheet">
 <p class="kicker">{escape(by)}</p>
 <h1>{escape(rendered.title)}</h1>
-<div dir="auto">{body}</div>
-<p class="small note">{escape(note)}</p>
+{in_html.before}<div dir="auto">{body}</div>
+{"<hr>" if in_html.after else ""}{in_html.after}<p class="small note">{escape(note)}</p>
 <p class="small"><a href="{escape(page)}">Read it on the site</a> · <a href="{escape(page)}/prompt">How it was prompted</a></p>
 <p class="small">{escape(why)} <a href="{escape(leave)}">Leave</a></p>
 </div></body></html>"""
