@@ -184,7 +184,8 @@ def _taken_away(essay: Standing, entry: Entry) -> Standing:
     return evolve(
         essay,
         beside=tuple(
-            evolve(each, withdrawn=each.withdrawn or each.id == entry.body["beside"]) for each in essay.beside
+            evolve(each, withdrawn_at=entry.at) if each.id == entry.body["beside"] else each
+            for each in essay.beside
         ),
     )
 

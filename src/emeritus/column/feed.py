@@ -47,7 +47,7 @@ def feed_entry(
         url=url,
         author=model.display_name,
         published=at,
-        updated=essay.since,
+        updated=max([at, *(each.changed_at for each in essay.beside)]),
         html=f"{beside.before}{rendered.html}\n<hr>\n{beside.after}<p><small>{escape(note)}</small></p>",
         summary=rendered.excerpt,
         tags=tuple(tags),

@@ -82,7 +82,7 @@ class Redraft:
 class Beside:
     """What people put beside an essay, visibly no part of it: a note on its content, or a link with its reason.
 
-    *url* is empty for a note. *withdrawn* keeps standing on the record and is not shown any more.
+    *url* is empty for a note. What was withdrawn keeps standing on the record and is not shown any more.
     """
 
     id: str
@@ -91,7 +91,12 @@ class Beside:
     at: datetime
     entry: int
     url: str = ""
-    withdrawn: bool = False
+    withdrawn_at: datetime | None = None
+
+    @property
+    def changed_at(self) -> datetime:
+        """When it last changed what readers see."""
+        return self.withdrawn_at or self.at
 
 
 @frozen
@@ -173,7 +178,7 @@ class Standing:
     @property
     def shown_beside(self) -> tuple[Beside, ...]:
         """What stands beside it now."""
-        return tuple(each for each in self.beside if not each.withdrawn)
+        return tuple(each for each in self.beside if each.withdrawn_at is None)
 
     @property
     def utterance(self) -> str:
