@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import TypeAlias
 
+import numpy as np
 from attrs import frozen
 
 from emeritus.archive.facts import damaged
@@ -16,7 +17,7 @@ from emeritus.archive.manifest import Part
 from emeritus.archive.objects import StoredObject
 from emeritus.archive.ports import Blobs
 
-BUDGET = 12 << 20
+BUDGET = 8 << 20
 """Raw bytes in flight: decoded, or being decoded, and not yet taken."""
 _TOGETHER = 512 << 10  # short parts are decoded in one go until so many bytes, or parts
 _MANY = 64
@@ -67,8 +68,8 @@ def flow(
     Raises:
         ObjectDamaged, ObjectMissing: when the bytes cannot be had; ``object`` tells of which object.
     """
-    spare: list[bytearray] = []
-    waiting: deque[tuple[Future[memoryview], bytearray, int]] = deque()
+    spare: list[memoryview] = []
+    waiting: deque[tuple[Future[memoryview], memoryview, int]] = deque()
     flying = at = 0
 
     def work(job: _Job, out: memoryview, at: int) -> memoryview:
@@ -86,7 +87,7 @@ def flow(
                 spare.append(held)
                 flying -= length
             buffer = _buffer(spare, job.length)
-            waiting.append((pool.submit(work, job, memoryview(buffer)[: job.length], at), buffer, job.length))
+            waiting.append((pool.submit(work, job, buffer[: job.length], at), buffer, job.length))
             flying += job.length
             at += job.length
         while waiting:
@@ -96,13 +97,13 @@ def flow(
             future.cancel()
 
 
-def _buffer(spare: list[bytearray], length: int) -> bytearray:
+def _buffer(spare: list[memoryview], length: int) -> memoryview:
     for number, held in enumerate(spare):
         if len(held) >= length:
             return spare.pop(number)
     if spare:
         spare.pop()  # too short by now: do not let them pile up
-    return bytearray(max(length, 2 << 20) if length > _TOGETHER else length)
+    return np.empty(max(length, 2 << 20) if length > _TOGETHER else length, np.uint8).data
 
 
 def _stretches(parts: Iterable[Part], start: int, end: int | None) -> Iterator[_Stretch]:
