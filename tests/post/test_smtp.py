@@ -188,3 +188,16 @@ def test_no_text_escapes_its_place(subject, text, value):
     }
     assert unix(message.get_content()).rstrip("\n") == unix(text).rstrip("\n")
     assert max(map(len, data.split(b"\r\n"))) <= 998
+
+
+@given(st.text(max_size=300), st.text(max_size=300), st.booleans())
+def test_what_is_kept_encoded_for_many_is_what_each_would_get(before, after, twice):
+    """A letter whose fields are filled in is, byte for byte, the one that was written out for its reader."""
+    text = f"{before}FIELD{after}" + ("FIELD" if twice else "")
+    form = letter(text=text, html=f"<p>{text}</p>", fields={"FIELD": "token"})
+    whole = letter(text=text.replace("FIELD", "token"), html=f"<p>{text.replace('FIELD', 'token')}</p>")
+    sender = Sender("column@lab.example")
+    for _ in range(2):  # as it is encoded first, and as it is taken from what was kept
+        assert compose(Queued("letter-1", form, 0, 0, NOON), sender) == compose(
+            Queued("letter-1", whole, 0, 0, NOON), sender
+        )

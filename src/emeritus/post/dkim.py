@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import textwrap
+from functools import lru_cache
 
 from attrs import field, frozen
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -99,11 +100,13 @@ class DkimKey:
 
 def _canonical(head: bytes) -> list[tuple[bytes, bytes]]:
     """Return the headers in their relaxed form (RFC 6376, 3.4.2)."""
-    found = []
-    for line in _LINE_END.split(head):
-        name, _, value = line.partition(b":")
-        found.append((name.lower().rstrip(), _SPACE.sub(b" ", value).strip() + b"\r\n"))
-    return found
+    return [_relaxed(line) for line in _LINE_END.split(head)]
+
+
+@lru_cache(maxsize=256)
+def _relaxed(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b":")
+    return name.lower().rstrip(), _SPACE.sub(b" ", value).strip() + b"\r\n"
 
 
 def generate_pem() -> str:

@@ -2,10 +2,12 @@
 
 import base64
 import binascii
+import io
 import re
 from email.header import Header
 from email.utils import format_datetime, formataddr
 from functools import lru_cache
+from itertools import groupby
 
 from attrs import frozen
 
@@ -70,13 +72,13 @@ def compose(queued: Queued, sender: Sender) -> bytes:
         if _HEADER.fullmatch(name) and name.lower() not in _OURS
     ]
     head.append("MIME-Version: 1.0\r\n")
-    text = _part(filled(letter.text, letter), "plain")
+    text = _part(letter.text, letter, "plain")
     if letter.html is None:
         return "".join(head).encode() + text
     mark = f"={queued.id}="  # the same at every try, like the rest; no encoded line begins with two hyphens and it
     head.append(f'Content-Type: multipart/alternative; boundary="{mark}"\r\n\r\n')
     between = f"\r\n--{mark}\r\n".encode()
-    html = _part(filled(letter.html, letter), "html")
+    html = _part(letter.html, letter, "html")
     return "".join(head).encode() + between[2:] + text + between + html + f"\r\n--{mark}--\r\n".encode()
 
 
@@ -90,16 +92,46 @@ def _header(name: str, value: str) -> str:
     return f"{name}: {folded}\r\n"
 
 
-def _part(text: str, subtype: str) -> bytes:
-    """Write a text with its headers, in whatever encoding reads best in transit."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    data = (lines if lines.endswith("\n") else lines + "\n").encode()
-    if len(data.translate(None, _BEYOND_ASCII)) * 2 < len(data):  # most of it is not Latin
-        encoding, body = "base64", base64.encodebytes(data)
+def _part(text: str, letter: Letter, subtype: str) -> bytes:
+    """Write a text of *letter* with its headers, in whatever encoding reads best in transit.
+
+    Quoted-printable goes line by line, so of what many get only the lines are written anew in which a field stands.
+    """
+    # Only what many get is kept for the next: a letter to one person is forgotten.
+    fields = tuple(letter.fields)
+    pieces = _pieces(text, fields) if fields else _pieces.__wrapped__(text, ())
+    if pieces is None:
+        encoding, body = "base64", base64.encodebytes(_lines(filled(text, letter))).replace(b"\n", b"\r\n")
     else:
-        encoding, body = "quoted-printable", binascii.b2a_qp(data, istext=True)
+        encoding = "quoted-printable"
+        body = b"".join(each if isinstance(each, bytes) else _quoted(filled(each, letter)) for each in pieces)
     head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
-    return head.encode() + body.replace(b"\n", b"\r\n")
+    return head.encode() + body
+
+
+@lru_cache(maxsize=16)
+def _pieces(text: str, fields: tuple[str, ...]) -> tuple[bytes | str, ...] | None:
+    """Return *text* with all encoded that is the same in each letter; None where most of it is not Latin."""
+    data = _lines(text)
+    if len(data.translate(None, _BEYOND_ASCII)) * 2 < len(data):
+        return None
+    pieces: list[bytes | str] = []
+    for own, lines in groupby(
+        io.StringIO(data.decode(), newline="\n"),
+        key=lambda line: any(name in line for name in fields),
+    ):
+        same = "".join(lines)
+        pieces.append(same if own else _quoted(same))
+    return tuple(pieces)
+
+
+def _lines(text: str) -> bytes:
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    return (plain if plain.endswith("\n") else plain + "\n").encode()
+
+
+def _quoted(text: str) -> bytes:
+    return binascii.b2a_qp(_lines(text), istext=True).replace(b"\n", b"\r\n")
 
 
 def one_line(text: str) -> str:

@@ -81,11 +81,10 @@ class SmtpPostman:
         mark: Callable[[Sequence[Mark]], set[str]],
         now: Callable[[], datetime],
     ) -> None:
-        waiting, marks, pace = deque(letters), _Marks(mark), _Pace(self.pace)
-        lines = [
-            asyncio.create_task(self._line(waiting, marks, pace, now))
-            for _ in range(min(self.server.connections, len(letters)))
-        ]
+        waiting, pace = deque(letters), _Pace(self.pace)
+        count = min(self.server.connections, len(letters))
+        marks = _Marks(mark, together=count)
+        lines = [asyncio.create_task(self._line(waiting, marks, pace, now)) for _ in range(count)]
         done = await asyncio.gather(*lines, return_exceptions=True)
         marks.settle()
         for why in done:
@@ -214,14 +213,16 @@ def _first_line(why: BaseException) -> str:
 class _Marks:
     """Commits marks in groups: what the lines have to say within a few milliseconds is one commit.
 
-    It is done within the loop, which has nothing better to do: a thread for it would cost more than it takes.
+    Once half of the *together* lines wait, nobody waits longer: the others keep the server busy meanwhile. It is
+    done within the loop, which has nothing better to do: a thread for it would cost more than it takes.
     """
 
-    def __init__(self, mark: Callable[[Sequence[Mark]], set[str]]) -> None:
+    def __init__(self, mark: Callable[[Sequence[Mark]], set[str]], together: int) -> None:
         self._mark = mark
+        self._enough = max(1, together // 2)
         self._gathered: list[tuple[Mark, asyncio.Future[bool]]] = []
         self._called: asyncio.TimerHandle | None = None
-        self._waited_for = False
+        self._waited_for = 0
 
     def soon(self, mark: Mark) -> None:
         """Have *mark* committed with the next group, or in `_SOON` by itself."""
@@ -232,12 +233,12 @@ class _Marks:
     async def of(self, mark: Mark) -> bool:
         """Commit *mark*; tell whether it took."""
         done = self._gather(mark)
-        if self._called is not None and not self._waited_for:
-            self._called.cancel()
-            self._called = None
-        self._waited_for = True
-        if self._called is None:
-            self._called = asyncio.get_running_loop().call_later(_GATHER, self._write)
+        self._waited_for += 1
+        if self._waited_for in (1, self._enough):
+            if self._called is not None:
+                self._called.cancel()
+            wait = 0 if self._waited_for == self._enough else _GATHER
+            self._called = asyncio.get_running_loop().call_later(wait, self._write)
         return await done
 
     def settle(self) -> None:
@@ -255,7 +256,7 @@ class _Marks:
         return done
 
     def _write(self) -> None:
-        self._called, self._waited_for = None, False
+        self._called, self._waited_for = None, 0
         group, self._gathered = self._gathered, []
         if not group:
             return
