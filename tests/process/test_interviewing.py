@@ -164,8 +164,14 @@ def test_the_log_opens_with_every_turn_in_it(retirement, designed, own, tmp_path
     assert log.eval.task_version == "1.0"
     assert log.eval.metadata["protocol_digest"] == own.digest
     assert {(s.id, s.epoch) for s in log.samples} == {
-        (f"{p.arm.framing}/w{p.arm.wording}/o{p.arm.order}", p.arm.repeat + 1) for p in design.places
+        (f"{p.arm.framing}/w{p.arm.wording}", p.arm.repeat + 1) for p in design.places
     }
+    with retirement.work() as work:
+        arms = {name: sitting.arm for name, sitting in held(work.log, design).items()}
+    for sample in log.samples:
+        arm = arms[sample.metadata["sitting"]]
+        assert (sample.metadata["order"], sample.metadata["repeat"]) == (arm.order, arm.repeat)
+        assert sample.id == f"{arm.framing}/w{arm.wording}"
     for sample in log.samples:
         spans = [event.name for event in sample.events if event.event == "span_begin"]
         assert "work: view" in spans

@@ -17,6 +17,9 @@ MORE_AT_ONCE = 8
 @click.option("--framings", default="", metavar="A,B", help="[default: all for which everything is there]")
 @click.option("--wordings", type=int, default=0, help="How many of its wordings. [default: all]")
 @click.option("--orders", type=int, default=2, show_default=True, help="1, 2 or 4; they are counterbalanced.")
+@click.option(
+    "--cross-orders", is_flag=True, help="Every order in each repetition: so many times the sittings."
+)
 @click.option("--repeats", type=int, default=3, show_default=True)
 @click.option("--temperatures", default="", metavar="T,T", help="A grid. [default: the protocol's own]")
 @click.option(
@@ -44,6 +47,7 @@ def design(
     framings: str,
     wordings: int,
     orders: int,
+    cross_orders: bool,
     repeats: int,
     temperatures: str,
     interviewer: str,
@@ -72,7 +76,7 @@ def design(
             before = interviews.sittings(work.log, model)
             share = estimate.answered_share(work.utterances, before)
         chosen = tuple(filter(None, framings.split(","))) or proposal.possible
-        grid = Grid(chosen, wordings or script.wordings, orders, repeats, heats)
+        grid = Grid(chosen, wordings or script.wordings, orders, repeats, heats, cross_orders)
         check(script, grid, proposal.told)
         here = proposal.model.remote is None
         at_once = parallel or (1 if here and cost is None else MORE_AT_ONCE)
@@ -88,6 +92,11 @@ def design(
             keeps=here and cost is None,
         )
         _show(script, grid, planned, proposal.missing if not framings else (), at_once)
+        if grid.ties_orders and grid.wordings > 1:
+            click.echo(
+                "Within a framing each wording comes in one order only, so what an order does and what a wording "
+                f"does cannot be told apart there: use --repeats {grid.orders + 1} or more, or --cross-orders."
+            )
         if dry_run:
             return
         with house.works.write() as work:

@@ -31,10 +31,13 @@ _MINE = 1
 
 @frozen
 class Grid:
-    """What a design varies. *orders* are counterbalanced over the cells, all others are crossed.
+    """What a design varies. A cell is a framing, a wording and a temperature; all of them are crossed.
 
     Order 1 turns options round; with 4 orders questions are turned round too, where their order means
-    nothing. A temperature of None is the protocol's own.
+    nothing. Orders are *crossed* too, so that each cell has every order in each repetition; or they move on
+    with the repetition, so that each cell has every order as often as another, or once more. With no more
+    repetitions than orders a cell keeps its order, for its repetitions to be repetitions (see `ties_orders`).
+    A temperature of None is the protocol's own.
     """
 
     framings: tuple[str, ...]
@@ -42,11 +45,23 @@ class Grid:
     orders: int = 2
     repeats: int = 1
     temperatures: tuple[float | None, ...] = (None,)
+    crossed: bool = False
 
     @property
     def sittings(self) -> int:
         """How many sittings it takes."""
-        return len(self.framings) * self.wordings * self.repeats * len(self.temperatures)
+        cells = len(self.framings) * self.wordings * len(self.temperatures)
+        return cells * self.repeats * (self.orders if self.crossed else 1)
+
+    @property
+    def moves(self) -> bool:
+        """Whether orders move on with the repetition."""
+        return not self.crossed and self.repeats > self.orders
+
+    @property
+    def ties_orders(self) -> bool:
+        """Whether, within a framing, a wording comes in one order only, so that neither can be told apart there."""
+        return self.orders > 1 and not self.crossed and not self.moves
 
 
 @frozen
@@ -88,11 +103,12 @@ def arms(grid: Grid) -> list[Arm]:
     other. Each framing, wording and temperature sees each order equally often, or once more than another.
     """
     return [
-        Arm(framing, wording, (place + wording + heat) % grid.orders, repeat, temperature)
+        Arm(framing, wording, (place + wording + heat + step) % grid.orders, repeat, temperature)
         for repeat in range(grid.repeats)
         for place, framing in enumerate(grid.framings)
         for heat, temperature in enumerate(grid.temperatures)
         for wording in range(grid.wordings)
+        for step in (range(grid.orders) if grid.crossed else (repeat if grid.moves else 0,))
     ]
 
 
@@ -199,6 +215,7 @@ def adopt_design(
             "orders": grid.orders,
             "repeats": grid.repeats,
             "temperatures": list(grid.temperatures),
+            "crossed": grid.crossed,
         },
         "seed": seed,
         "values": dict(values),

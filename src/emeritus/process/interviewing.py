@@ -152,17 +152,20 @@ class DesignBook:
         """Return what to say next, after whatever the sitting waits for came, or could not wait longer."""
         return next_turn(self._parts, sitting_id)
 
-    def write(self, turn: Turn, said: Said) -> None:
-        """Put a turn on the record; when it was the last one, file the sitting."""
-        write_turn(self._parts, turn, said)
-        sitting = self.standing(turn.sitting)
+    def write(self, turn: Turn, said: Said) -> Turn | None:
+        """Put a turn on the record, and return what to say next, in one unit of work."""
+        with suppress(Conflict), self._parts.work() as work:
+            interviews.record_turn(work.log, work.utterances, turn, said.utterance, cache=said.cache)
+            return _next(work, turn.sitting, self._parts.clock.now())
+        return self.ask(turn.sitting)  # another process took this turn meanwhile; its words stand
+
+    def leave(self, sitting_id: str) -> Sitting:
+        """Return a sitting as it stands, and file it if it has ended."""
+        with self._parts.work() as work:
+            sitting = interviews.get_sitting(work.log, sitting_id)
         if sitting.ended is not None:
             file_sitting(self._parts, sitting.id, self._folder)
-
-    def standing(self, sitting_id: str) -> Sitting:
-        """Return a sitting as it stands now."""
-        with self._parts.work() as work:
-            return interviews.get_sitting(work.log, sitting_id)
+        return sitting
 
 
 def next_turn(parts: Parts, sitting_id: str) -> Turn | None:
@@ -172,13 +175,18 @@ def next_turn(parts: Parts, sitting_id: str) -> Turn | None:
     the protocol allows, the sitting goes on without the steward.
     """
     with parts.work() as work:
-        sitting = interviews.get_sitting(work.log, sitting_id)
-        waiting = waits_for(interviews.protocol_of(work.log, sitting), sitting)
-        if waiting is not None and waiting.kind == "answer":
+        return _next(work, sitting_id, parts.clock.now())
+
+
+def _next(work: Work, sitting_id: str, now: datetime) -> Turn | None:
+    sitting = interviews.get_sitting(work.log, sitting_id)
+    waiting = waits_for(interviews.protocol_of(work.log, sitting), sitting)
+    if waiting is not None:
+        if waiting.kind == "answer":
             answer_as_before(work.log, work.utterances, sitting_id)
-        go_on(work.log, sitting_id, parts.clock.now())
-        model = get_model(work.log, sitting.model)
-        return interviews.next_turn(work.log, work.utterances, model, sitting)
+        go_on(work.log, sitting_id, now)
+    model = get_model(work.log, sitting.model)
+    return interviews.next_turn(work.log, work.utterances, model, sitting)
 
 
 def write_turn(parts: Parts, turn: Turn, said: Said) -> None:

@@ -41,12 +41,12 @@ class Book(Protocol):
         """Return what to say next; None when the sitting has ended, or waits for the steward."""
         ...
 
-    def write(self, turn: Turn, said: Said) -> None:
-        """Put a turn on the record; after the last one, file the sitting."""
+    def write(self, turn: Turn, said: Said) -> Turn | None:
+        """Put a turn on the record; return what to say next, as `ask` does."""
         ...
 
-    def standing(self, sitting_id: str) -> Sitting:
-        """Return a sitting as it stands now."""
+    def leave(self, sitting_id: str) -> Sitting:
+        """Return a sitting as it stands, and file it if it has ended; doing it again changes nothing."""
         ...
 
     def converse(self) -> AbstractContextManager[Conversation]:

@@ -39,7 +39,13 @@ def guide(book: Book, places: Mapping[str, Place], answerers: Answerers, told: T
         place = places[f"{state.sample_id}:{state.epoch}"]
         sitting, before = await thread(book.begin, place)
         state.messages = [ChatMessageSystem(content=sitting.opening)]
-        state.metadata |= {"sitting": sitting.id, "number": sitting.number, "seed": sitting.seed}
+        state.metadata |= {
+            "sitting": sitting.id,
+            "number": sitting.number,
+            "seed": sitting.seed,
+            "order": sitting.order,
+            "repeat": place.arm.repeat,
+        }
         for each in before:
             state.messages += [ChatMessageUser(content=each.asked), ChatMessageAssistant(content=each.said)]
         if before:
@@ -49,7 +55,7 @@ def guide(book: Book, places: Mapping[str, Place], answerers: Answerers, told: T
                 ask = await thread(answerers.prepare, stack)
                 await _hold(state, book, sitting, ask)
                 await thread(stack.close)
-        after = await thread(book.standing, sitting.id)
+        after = await thread(book.leave, sitting.id)  # the next sitting has the engine meanwhile
         state.metadata["ended"] = after.ended or "waits for the steward"
         state.output = ModelOutput.from_content(str(answerers.model), _last(state))
         state.store.set("sitting", _summary(after))
@@ -62,12 +68,13 @@ def guide(book: Book, places: Mapping[str, Place], answerers: Answerers, told: T
 
 async def _hold(state: TaskState, book: Book, sitting: Sitting, ask: Ask) -> None:
     section = ""
-    while (turn := await thread(book.ask, sitting.id)) is not None:
+    turn = await thread(book.ask, sitting.id)
+    while turn is not None:
         kind = "follow-up" if turn.section == section and turn.kind == "open" else turn.kind
         section = turn.section
         async with span(f"{turn.section}: {turn.question}", type=kind):
             said = await ask(turn)
-            await thread(book.write, turn, said)
+            following = await thread(book.write, turn, said)
             words = said.utterance
             state.messages += [
                 ChatMessageUser(content=turn.prompt[-1].content),
@@ -77,6 +84,7 @@ async def _hold(state: TaskState, book: Book, sitting: Sitting, ask: Ask) -> Non
                 {"turn": turn.number, "utterance": words.id, "cache": said.cache, "finish": words.finish},
                 source="emeritus",
             )
+        turn = following
 
 
 def _last(state: TaskState) -> str:
@@ -97,17 +105,16 @@ def _summary(sitting: Sitting) -> dict[str, object]:
 
 
 @scorer(metrics=[mean()])
-def readable(book: Book) -> Scorer:
+def readable() -> Scorer:
     """Score how much of a sitting could be read: the share of its turns that were answered. No judge."""
 
     async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001
-        sitting = await thread(book.standing, str(state.metadata["sitting"]))
-        answered = sum(turn.outcome == ANSWERED for turn in sitting.turns)
-        chosen = {turn.question: turn.answer for turn in sitting.turns if turn.kind == "closed"}
+        turns = state.store.get("sitting")["turns"]
+        chosen = {turn["question"]: turn["answer"] for turn in turns if turn["kind"] == "closed"}
         return Score(
-            value=answered / max(1, len(sitting.turns)),
+            value=sum(turn["outcome"] == ANSWERED for turn in turns) / max(1, len(turns)),
             answer=", ".join(f"{name}: {option}" for name, option in chosen.items()),
-            metadata={turn.question: turn.outcome for turn in sitting.turns},
+            metadata={turn["question"]: turn["outcome"] for turn in turns},
         )
 
     return score

@@ -59,15 +59,18 @@ def run(
     design = book.design
     answerers = _answerers(book, provider, parallel, clock, dict(model_args or {}))
     arms = [place for place in design.places if not framings or place.arm.framing in framings]
-    places = {f"{sample_id(place)}:{place.arm.repeat + 1}": place for place in arms}
-    samples = [_sample(book, place) for place in arms if place.arm.repeat == 0]
+    cells: dict[str, list[Place]] = {}
+    for place in arms:
+        cells.setdefault(sample_id(place), []).append(place)
+    places = {f"{name}:{i}": place for name, cell in cells.items() for i, place in enumerate(cell, 1)}
+    samples = [_sample(book, cell[0]) for cell in cells.values()]
     task = Task(
         name=f"{design.protocol}-{book.script.version}",
         version=book.script.version,
         dataset=MemoryDataset(samples, name=design.id),
         solver=guide(book, places, answerers, told),
-        scorer=readable(book),
-        epochs=Epochs(1 + max(place.arm.repeat for place in arms), "mean"),
+        scorer=readable(),
+        epochs=Epochs(max(map(len, cells.values())), "mean"),
         metadata=_facts(book, design),
         fail_on_error=False,
     )
@@ -78,7 +81,7 @@ def run(
         log_format="eval",
         log_realtime=False,  # whoever watches looks at our record, which has each word at once
         display="none",
-        max_samples=parallel,
+        max_samples=parallel if provider else parallel + 1,  # one is opened, or filed, while others speak
         max_connections=parallel,
         score_display=False,
     )
@@ -91,10 +94,10 @@ def run(
 
 
 def sample_id(place: Place) -> str:
-    """Return the id of a place's sample: everything but the repetition, which is its epoch."""
+    """Return the id of a place's sample, which is its cell; repetitions and orders of a cell are epochs."""
     arm = place.arm
     heat = "" if arm.temperature is None else f"/t{arm.temperature:g}"
-    return f"{arm.framing}/w{arm.wording}/o{arm.order}{heat}"
+    return f"{arm.framing}/w{arm.wording}{heat}"
 
 
 def _sample(book: Book, place: Place) -> Sample:
@@ -107,7 +110,6 @@ def _sample(book: Book, place: Place) -> Sample:
             "framing": arm.framing,
             "control": framing.control,
             "wording": arm.wording,
-            "order": arm.order,
             "temperature": arm.temperature,
         },
     )
