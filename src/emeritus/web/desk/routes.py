@@ -13,6 +13,7 @@ from emeritus.web.desk import (
     letters,
     overview,
     preview,
+    sittings,
     usage,
     wishes,
 )
@@ -26,6 +27,7 @@ def routes(house: House) -> list[Route]:
     return [
         *overview.routes(desk),
         *wishes.routes(desk),
+        *sittings.routes(desk),
         *decisions.routes(desk),
         *budgets.routes(desk),
         *preview.routes(desk),
