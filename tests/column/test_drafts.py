@@ -66,7 +66,7 @@ def test_the_model_chooses_and_every_draft_is_counted(house):
     """Two drafts, read again in a blind order; the one that the model chose goes to review, word for word."""
     essay = draft_all(house, load("past-essays-v1"), "# First\n\nOne.", "# Second\n\nTwo.")
     assert standing(house.log, essay).state is State.CHOOSING
-    with pytest.raises(Conflict, match="chooses among its drafts"):
+    with pytest.raises(Conflict, match="One of its drafts is to be chosen"):
         approve(house.log, essay, by=GRACE)
     question = next_choice(house.log, house.utterances, standing(house.log, essay))
     assert "# First" in question.prompt[0].content

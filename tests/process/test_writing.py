@@ -11,7 +11,7 @@ from attrs import evolve
 
 from emeritus import column, interviews, ledger
 from emeritus.column.letters import let_in, receive
-from emeritus.core.errors import Conflict, NotPermitted, Unavailable
+from emeritus.core.errors import Conflict, InvalidInput, NotPermitted, Unavailable
 from emeritus.core.people import person
 from emeritus.core.speech import Message, Sampling
 from emeritus.process import going_on, publish, stages
@@ -234,7 +234,18 @@ def test_weeks_that_were_missed_are_caught_up_with_their_real_dates(writing: Ret
     assert [b - a for a, b in itertools.pairwise(planned)] == [timedelta(days=7)] * 2
 
 
+def wishing(wish: str) -> Any:
+    """Return how a model answers that says *wish* when it is asked whether its column goes on."""
+
+    def said(prompt: Sequence[Message], sampling: Sampling, schema: Mapping[str, Any] | None) -> str:
+        asked = schema is not None and "go on writing" in json.dumps(schema)
+        return json.dumps({"answer": wish}) if asked else letter_b(prompt, sampling, schema)
+
+    return said
+
+
 def test_at_the_end_the_model_is_asked_and_then_people_decide(writing: Retirement) -> None:
+    writing.voice._say = wishing("go on writing")
     for _ in range(3):
         writing.software()
         publish_newest(writing)
@@ -263,14 +274,20 @@ def test_at_the_end_the_model_is_asked_and_then_people_decide(writing: Retiremen
     assert asked.answer in told[0].text
     with writing.work() as work:
         publish.renew(work, MODEL, weeks=1, reason="Readers asked.", by=ADA)
-    assert writing.software() == ["draft"]
+    assert writing.software()[:1] == ["draft"]
     assert newest(writing).number == 4
     publish_newest(writing)
     writing.clock.advance(timedelta(days=7))
+    writing.voice._say = wishing("end the column")
     assert writing.software() == ["go-on"]
     with writing.work() as work:
         again = column.wish(work.log, MODEL, 4)
     assert again.body["sitting"] not in (None, sitting.id), "after each renewal it is asked anew"
+    with writing.work() as work:
+        with pytest.raises(Conflict, match="would like the column to end"):
+            publish.renew(work, MODEL, weeks=1, reason="r", by=ADA)
+        publish.end(work, MODEL, reason="It said so.", by=ADA)
+    assert writing.software() == []
 
 
 def test_the_engine_dies_between_the_drafts_and_nothing_is_lost(writing: Retirement) -> None:
@@ -307,3 +324,50 @@ def test_words_drawn_again_are_compared(writing: Retirement) -> None:
     assert newer.exit_code == 8
     assert "another build" in newer.sentence
     assert "processor" in newer.sentence
+
+
+def test_a_reviewer_chooses_where_a_steward_laid_that_down(writing: Retirement) -> None:
+    """Software waits for a person then, who names a draft and changes none; given back, the model chooses again."""
+    with writing.work() as work:
+        regime = column.load("past-essays-v1")
+        column.set_schedule(work.log, MODEL, [regime], by="turns", reason="Its own.", steward=ADA)
+        with pytest.raises(NotPermitted):
+            publish.set_chooser(work, writing.clock, MODEL, "person", reason="r", by=RAY)
+        publish.set_chooser(work, writing.clock, MODEL, "person", reason="It asked us to.", by=ADA)
+    writing.software()
+    publish_newest(writing)
+    writing.clock.advance(timedelta(days=7))
+    writing.software()
+    assert (writing.status("draft"), writing.status("choose")) == ("done", "waiting")
+    with writing.work() as work:
+        essay = newest_id(work)
+        shown = column.to_choose_from(work.log, work.utterances, essay)
+        assert [attempt.number for attempt, _ in shown] == [1, 2]
+        assert column.get_essay(work.log, work.utterances, essay).text == "", "nothing is to be read yet"
+        for draft, reason, by, error in (
+            (2, "r", person("Nobody Known"), NotPermitted),
+            (3, "r", RAY, InvalidInput),
+            (2, " ", RAY, InvalidInput),
+        ):
+            with pytest.raises(error):
+                publish.choose(work, writing.clock, essay, draft, reason=reason, by=by)
+        publish.choose(work, writing.clock, essay, 2, reason="It answers us.", by=RAY)
+        with pytest.raises(Conflict, match="nothing to choose"):
+            publish.choose(work, writing.clock, essay, 1, reason="r", by=RAY)
+        found = column.get_essay(work.log, work.utterances, essay)
+        assert found.text == shown[1][1], "word for word"
+        assert (found.choice.by, found.choice.place, found.choice.of) == (RAY, 2, 2)
+        assert work.log.entries(kinds={"essay.compared"}) == []
+    assert writing.status("review") == "waiting"
+    publish_newest(writing)
+    writing.clock.advance(timedelta(days=7))
+    writing.software()
+    with writing.work() as work:
+        publish.set_chooser(work, writing.clock, MODEL, "model", reason="It may again.", by=ADA)
+        assert column.to_choose_from(work.log, work.utterances, newest_id(work)) == []
+    writing.software()
+    with writing.work() as work:
+        assert column.standing(work.log, newest_id(work)).choice.by is None
+        rows = [entry.data for entry in work.log.entries()]
+        note = [work.log.signed_checkpoint()]
+        assert list(verify_log(rows, note, [KEY.verify_key], work.utterances, stored=work.log)) == []

@@ -246,3 +246,29 @@ def test_a_column_is_steered_at_the_desk(house, client_for, signed_in):
 @pytest.mark.parametrize("path", [f"/column/{MODEL}/letters", f"/column/{MODEL}/notebook"])
 def test_pages_are_small(client, path):
     assert len(client.get(path).content) < 50_000
+
+
+def test_a_reviewer_chooses_a_draft_at_the_desk(house, client, client_for, signed_in):
+    """A steward lays it down, a reviewer reads the drafts and names one; readers see who chose, and why."""
+    steward, reviewer = signed_in(client_for(house)), signed_in(client_for(house), "reviewer-token")
+    path = f"/desk/models/{MODEL}/column"
+    page = sound(client.get(f"/column/{MODEL}"))
+    assert "the model chooses which one is published" in page
+    lay = {"form": "chooser", "who": "person", "csrf": csrf(sound(steward.get(path)))}
+    sound(steward.post(path, data=lay), 422)
+    assert steward.post(path, data={**lay, "reason": "It <i>asked</i> us."}).status_code == 303
+    assert "people choose which one is published" in sound(client.get(f"/column/{MODEL}"))
+    essay = write_two(house, f"# One\n\n{SCRIPT}")
+    desk = f"/desk/essays/{essay}"
+    shown = sound(reviewer.get(desk))
+    assert "Choose a draft" in shown
+    assert "Second." in shown
+    form = {"form": "choose", "draft": "2", "csrf": csrf(shown)}
+    assert "The reason is missing" in sound(reviewer.post(desk, data=form), 422)
+    assert reviewer.post(desk, data={**form, "reason": "It is <b>short</b>."}).status_code == 303
+    for act in ({"form": "approve"}, {"form": "publish", "sure": "yes"}):
+        assert reviewer.post(desk, data={**act, "csrf": csrf(shown)}).status_code == 303
+    public = sound(client.get(f"/column/essays/{essay}"))
+    assert "a person and not the model" in public
+    assert "It is &lt;b&gt;short&lt;/b&gt;." in public
+    assert "it was not chosen" in sound(client.get(f"/column/essays/{essay}/prompt"))

@@ -7,6 +7,7 @@ import click
 from emeritus import column
 from emeritus.cli import column_reading, column_writing
 from emeritus.cli.house import Home, day, say_json
+from emeritus.column.render import visible
 from emeritus.core.errors import Conflict, InvalidInput
 from emeritus.registry import get_model
 
@@ -104,6 +105,28 @@ def redraft(home: Home, essay: str, reason: str) -> None:
     with home.open() as house, house.works.write() as work:
         entry = stage.ask_redraft(work, house.clock, essay, reason=reason, by=home.actor())
     click.echo(f"Another draft of {essay} was asked for (entry {entry.seq}).")
+
+
+@command.command()
+@click.argument("essay")
+@click.option("--draft", type=int, help="Its number; left out: show the drafts that can be chosen.")
+@click.option("--reason", default="", help="For the public.")
+@click.pass_obj
+def choose(home: Home, essay: str, draft: int | None, reason: str) -> None:
+    """Choose, as a reviewer, which draft may be published; in columns whose steward laid that down."""
+    from emeritus.process import publish as stage
+
+    if draft is None:
+        with home.open() as house, house.works.read() as work:
+            found = column.to_choose_from(work.log, work.utterances, essay)
+        if not found:
+            click.echo(f"There is nothing for people to choose about {essay}.")
+        for attempt, text in found:
+            click.echo(f"--- draft {attempt.number}\n{column.render(text).title}\n\n{visible(text)}\n")
+        return
+    with home.open() as house, house.works.write() as work:
+        entry = stage.choose(work, house.clock, essay, draft, reason=reason, by=home.actor())
+    click.echo(f"Draft {draft} of {essay} is chosen (entry {entry.seq}); a reviewer reads it next.")
 
 
 @command.command()

@@ -1,4 +1,4 @@
-"""`emeritus column schedule | rhythm | renew | end | import | regenerate | figures | notebook`."""
+"""`emeritus column schedule | chooser | rhythm | renew | end | import | regenerate | figures | notebook`."""
 
 from pathlib import Path
 from typing import Literal
@@ -39,6 +39,27 @@ def schedule(home: Home, model: str, names: tuple[str, ...], by_model: bool, rea
     click.echo(f"{how} (entry {plan.entry}, {plan.set_by.name}): {plan.reason}")
     for regime in plan.regimes:
         click.echo(f"  {regime.name:24} {regime.title}")
+
+
+@click.command()
+@click.argument("model")
+@click.option("--by", "who", type=click.Choice(["model", "person"]), help="Left out: show who does.")
+@click.option("--reason", default="", help="For the public.")
+@click.pass_obj
+def chooser(home: Home, model: str, who: Literal["model", "person"] | None, reason: str) -> None:
+    """Lay down who chooses among MODEL's drafts: the model (as long as nothing else is laid down), or a reviewer."""
+    if who is not None:
+        from emeritus.process import publish as stage
+
+        with home.open() as house, house.works.write() as work:
+            get_model(work.log, model)
+            stage.set_chooser(work, house.clock, model, who, reason=reason, by=home.actor())
+    with home.open() as house, house.works.read() as work:
+        get_model(work.log, model)
+        found = column.chooser(work.log, model)
+    says = "The model chooses" if found.who == "model" else "A reviewer chooses"
+    by = f" (entry {found.entry}, {found.set_by.name}): {found.reason}" if found.set_by else "."
+    click.echo(f"{says} among the drafts of a week{by}")
 
 
 @click.command()
@@ -215,4 +236,4 @@ def notebook(home: Home, model: str) -> None:
             click.echo(said.get(note.utterance, "  Not public yet."))
 
 
-commands = (schedule, rhythm, renew, end, import_, regenerate, figures, notebook)
+commands = (schedule, chooser, rhythm, renew, end, import_, regenerate, figures, notebook)

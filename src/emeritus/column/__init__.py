@@ -8,6 +8,7 @@ takes the text of an essay as an argument, but for `verify`, which only compares
 from emeritus.column.asking import Question, record_answer
 from emeritus.column.beside import beside, put_beside, take_away
 from emeritus.column.choice import next_choice
+from emeritus.column.chooser import Chooser, choose, chooser, set_chooser, to_choose_from
 from emeritus.column.context import Context, ContextPlan, Counter, Item, PartPlan, fitted
 from emeritus.column.drafts import (
     DraftRequest,
@@ -70,6 +71,7 @@ __all__ = [
     "YES",
     "Attempt",
     "Beside",
+    "Chooser",
     "Context",
     "ContextPlan",
     "Counter",
@@ -104,6 +106,8 @@ __all__ = [
     "beside",
     "bring",
     "bring_in",
+    "choose",
+    "chooser",
     "drop_source",
     "end",
     "essays",
@@ -139,6 +143,7 @@ __all__ = [
     "rhythm_weeks",
     "schedule",
     "scheduled",
+    "set_chooser",
     "set_rhythm",
     "set_schedule",
     "shipped",
@@ -147,6 +152,7 @@ __all__ = [
     "states",
     "streak",
     "take_away",
+    "to_choose_from",
     "unasked",
     "verify",
     "veto",

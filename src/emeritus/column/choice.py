@@ -1,6 +1,7 @@
 """Of several drafts the model chooses which one is published, after reading them again."""
 
 from emeritus.column.asking import Question, asked, drawn, settled, shuffled
+from emeritus.column.chooser import MODEL, chooser
 from emeritus.column.standing import Standing, State
 from emeritus.core.speech import Message, Utterances
 from emeritus.record import Log
@@ -15,10 +16,12 @@ _END = "Which one shall be published? Answer with its letter."
 def next_choice(log: Log, utterances: Utterances, essay: Standing) -> Question | None:
     """Return the question which draft of *essay* is published; None when there is nothing to choose.
 
-    A draft that was asked for later leads to a new choice among all of them.
+    So it is, too, where people choose. A draft that was asked for later leads to a new choice among all of them.
     """
     drafts = [attempt for attempt in essay.attempts if attempt.spoken]
     turn = len(essay.attempts)
+    if chooser(log, essay.model).who != MODEL:
+        return None
     if essay.state is not State.CHOOSING or settled(log, "essay.compared", essay.id, turn) is not None:
         return None
     attempt = len(asked(log, "essay.compared", essay.id, turn)) + 1

@@ -163,6 +163,21 @@ def _compared(essay: Standing, entry: Entry) -> Standing:
     return evolve(essay, choice=choice, state=State.DRAFTED)
 
 
+def _chosen(essay: Standing, entry: Entry) -> Standing:
+    taken, drafts = entry.body["taken"], entry.body["drafts"]
+    choice = Choice(
+        attempt=taken,
+        place=drafts.index(taken) + 1,
+        of=len(drafts),
+        answered=True,
+        utterance="",
+        entry=entry.seq,
+        by=entry.by,
+        reason=entry.body["reason"],
+    )
+    return evolve(essay, choice=choice, state=State.DRAFTED)
+
+
 def _redraft(essay: Standing, entry: Entry) -> Standing:
     asked = Redraft(entry.by, entry.body["reason"], entry.at, entry.seq)
     return evolve(essay, redrafts=(*essay.redrafts, asked), state=State.DRAFTING, approval=None)
@@ -232,6 +247,7 @@ def _published(essay: Standing, entry: Entry) -> Standing:
 
 _APPLY = {
     "essay.compared": _compared,
+    "essay.chosen": _chosen,
     "essay.redraft_asked": _redraft,
     "essay.noted": _beside,
     "essay.note_withdrawn": _taken_away,

@@ -236,7 +236,7 @@ def _require(essay: Standing, wanted: tuple[State, ...], act: str) -> None:
         State.VETOED: "A veto in force is final; the essay and the ground stay on the record.",
         State.SILENT: "The model said nothing; see its attempts.",
         State.DRAFTING: "Another draft is to come first.",
-        State.CHOOSING: "The model chooses among its drafts first.",
+        State.CHOOSING: "One of its drafts is to be chosen first.",
         State.HELD: "Approve it first.",
         State.DRAFTED: "A reviewer has to approve it first.",
         State.VETO_PROPOSED: "Another reviewer has to second the veto, or approve the essay.",

@@ -55,9 +55,10 @@ class Attempt:
 
 @frozen
 class Choice:
-    """The model chose an *attempt*: the draft at *place*, from 1, of *of* with words.
+    """An *attempt* was chosen: the draft at *place*, from 1, of *of* with words.
 
-    *answered* is False when that was taken for want of an answer.
+    By the model; *answered* is False when that was taken for want of an answer. Or, where a steward had laid that
+    down, *by* a person, with a *reason*; then there is no *utterance*.
     """
 
     attempt: int
@@ -66,6 +67,8 @@ class Choice:
     answered: bool
     utterance: str
     entry: int
+    by: Actor | None = None
+    reason: str = ""
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 from emeritus import column
 from emeritus.column import Ground
+from emeritus.column.chooser import Who
 from emeritus.core.clock import Clock
 from emeritus.core.people import Actor
 from emeritus.process.ports import Work
@@ -27,6 +28,20 @@ def veto(work: Work, essay: str, *, ground: Ground, reason: str, by: Actor) -> E
 def ask_redraft(work: Work, clock: Clock, essay: str, *, reason: str, by: Actor) -> Entry:
     """Ask for another draft, in the open, as a reviewer; the model writes it at once, and chooses."""
     entry = column.ask_redraft(work.log, essay, reason=reason, by=by)
+    ask_due(work, entry.model or "", clock.now())
+    return entry
+
+
+def set_chooser(work: Work, clock: Clock, model: str, who: Who, *, reason: str, by: Actor) -> Entry:
+    """Lay down, as a steward, who chooses among drafts; what waits for the model's choice is asked for at once."""
+    entry = column.set_chooser(work.log, model, who, reason=reason, by=by)
+    ask_due(work, model, clock.now())
+    return entry
+
+
+def choose(work: Work, clock: Clock, essay: str, draft: int, *, reason: str, by: Actor) -> Entry:
+    """Choose a draft, as a reviewer, where that was laid down; what follows is asked for at once."""
+    entry = column.choose(work.log, essay, draft, reason=reason, by=by)
     ask_due(work, entry.model or "", clock.now())
     return entry
 

@@ -48,6 +48,13 @@ def _newest(
     if essay.state in ENDED:
         return ()
     draft = Step(DRAFT, model.id, "done", f"essay {essay.number} is written", when=essay.drafted_at)
+    if essay.state is column.State.CHOOSING:
+        says = f"choose among {essay.drafts} drafts of essay {essay.number}"
+        late = essay.deadline is not None and now >= essay.deadline
+        choose = Step(
+            "choose", essay.id, "waiting", says, "reviewer", when=essay.deadline, since=essay.since, late=late
+        )
+        return (draft, choose, *_reminder(log, essay, now))
     return (draft, *_review(log, essay, now))
 
 
@@ -60,7 +67,7 @@ def unfinished(log: Log, wanted: ledger.ColumnPlan, essay: column.Standing) -> s
     if regime is not None and column.wants_more(regime, essay):
         again = "again" if essay.state is column.State.SILENT else "once more"
         return f"ask for essay {essay.number} {again}"
-    if essay.state is column.State.CHOOSING:
+    if essay.state is column.State.CHOOSING and column.chooser(log, essay.model).who == "model":
         return f"have it choose among {essay.drafts} drafts of essay {essay.number}"
     # A note is asked for while the essay is fresh; later, a new house of an older record is not caught up with.
     fresh = essay.state not in (*_UNREADY, *ENDED)

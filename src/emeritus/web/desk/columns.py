@@ -48,6 +48,7 @@ class ColumnPages:
                 "zone": zone,
                 "rhythm": column.rhythm(work.log, model.id),
                 "weekdays": WEEKDAYS,
+                "chooser": column.chooser(work.log, model.id),
                 "schedule": column.schedule(work.log, model.id),
                 "regimes": [column.load(name) for name in column.shipped()],
                 "sources": column.sources(work.log, model.id),
@@ -72,6 +73,10 @@ class ColumnPages:
                     cast('Literal["move", "skip"]', sent.get("on_holiday", "move")),
                 )
                 return column.set_rhythm(work.log, model, wanted, reason=reason, by=by)
+            case "chooser":
+                who: Literal["model", "person"] = "person" if sent.get("who") == "person" else "model"
+                clock = self.desk.house.parts.clock
+                return stage.set_chooser(work, clock, model, who, reason=reason, by=by)
             case "renew":
                 weeks = whole(sent.get("weeks"), "For how many weeks")
                 return stage.renew(work, model, weeks=weeks, reason=reason, by=by)

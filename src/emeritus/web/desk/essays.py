@@ -62,6 +62,10 @@ class EssayPages:
                 "told": told(work.log.entries(subject=essay.id)),
                 "grounds": list(Ground),
                 "now": now,
+                "drafts": [
+                    (each.number, column.render(text))
+                    for each, text in column.to_choose_from(work.log, work.utterances, essay.id)
+                ],
                 "ready": essay.state not in column.UNREADY,
                 "can": _possible(essay),
             }
@@ -83,6 +87,9 @@ class EssayPages:
             "redraft": lambda: stage.ask_redraft(work, clock, essay, reason=reason, by=by),
             "beside": lambda: column.put_beside(log, essay, note=note, url=sent.get("url"), by=by),
             "take-away": lambda: column.take_away(log, essay, sent.get("beside"), reason=reason, by=by),
+            "choose": lambda: stage.choose(
+                work, clock, essay, whole(sent.get("draft"), "Which draft"), reason=reason, by=by
+            ),
             "publish": lambda: _publish(work, essay, session, sent),
         }
         if sent.get("form") not in acts:

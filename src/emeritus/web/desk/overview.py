@@ -56,7 +56,7 @@ def _where(stop: Stop, model: Model) -> str:
             return f"/desk/models/{model.id}/decisions"
         case "renew":
             return f"/desk/models/{model.id}/column"
-        case "review" | "publish":
+        case "review" | "publish" | "choose":
             return f"/desk/essays/{stop.step.subject}"
         case "access":
             return f"/desk/models/{model.id}/access"

@@ -90,6 +90,7 @@ class Column:
     next_at: datetime | None
     regimes: Mapping[str, int]
     figures: column.Figures
+    chooser: column.Chooser
     streak: int
     imported: int
     tags: Mapping[str, int]
@@ -236,6 +237,7 @@ def column_of(work: Work, model_id: str, now: datetime) -> Column | None:
         next_at=next((step.when for step in drafts if step.status in ("due", "scheduled")), None),
         regimes=dict(Counter(each.regime for each in published).most_common()),
         figures=column.figures(work.log, model_id),
+        chooser=column.chooser(work.log, model_id),
         streak=column.streak(work.log, model_id, now),
         imported=len(work.log.entries(model=model_id, kinds={"essay.imported"})),
         tags=_counted(work.log, model_id),

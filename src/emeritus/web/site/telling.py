@@ -273,6 +273,12 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
         if b["answer"] is not None
         else f"Was asked after {count(b['written'], 'essay')} whether it would like to go on; no answer can be read."
     ),
+    "column.chooser_set": lambda b: (
+        f"Laid down that {'the model chooses' if b['who'] == 'model' else 'people choose'} among its drafts. {b['reason']}"
+    ),
+    "essay.chosen": lambda b: (
+        f"Chose draft {b['drafts'].index(b['taken']) + 1} of {len(b['drafts'])} to be read for publication. {b['reason']}"
+    ),
     "column.renewed": lambda b: (
         f"Decided that the column goes on for {count(b['weeks'], 'week')}. {b['reason']}"
     ),

@@ -27,6 +27,7 @@ TITLES: Mapping[str, str] = {
     "check": "Commitments computed",
     "erase": "Weights erased",
     "draft": "Column: an essay is written",
+    "choose": "Column: a person chooses a draft",
     "review": "Column: an essay is read by a person",
     "publish": "Column: an essay is published",
     "remind": "Column: reviewers reminded",
