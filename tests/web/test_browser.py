@@ -32,6 +32,8 @@ PUBLIC = [
 ]
 DESK = [
     "/desk",
+    "/desk/models/smollm2-135m-instruct/sittings",
+    "/desk/models/smollm2-135m-instruct/report",
     "/desk/models/smollm2-135m-instruct/wishes",
     "/desk/models/smollm2-135m-instruct/decisions",
     "/desk/models/smollm2-135m-instruct/access",

@@ -2,15 +2,11 @@
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from emeritus.cli.house import Home, size
 from emeritus.core.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from emeritus.record import Entry
 
 
 @click.command()
@@ -30,7 +26,7 @@ def report(home: Home, model: str, to: Path, pdf: bool | None, publish: bool) ->
     It shows what the model was told and asked, every closed question by framing, its preferences by stability,
     and the limits of the method. Read it before you publish it; what is published stays.
     """
-    from emeritus.process.report import draft_report, publish_report, released_logs
+    from emeritus.process.report import draft_report, kept_logs, publish_report, released_logs
     from emeritus.web.site.report import alone, on_paper
 
     by = home.actor() if publish else None
@@ -48,19 +44,9 @@ def report(home: Home, model: str, to: Path, pdf: bool | None, publish: bool) ->
             click.echo(f"A draft. Publish it: emeritus --as 'YOUR NAME' interview report {model} --publish")
             return
         with house.works.write() as work:
-            logs = _logs(house.settings.home, released_logs(work.log, model))
+            logs = kept_logs(house.settings.home / "interviews", released_logs(work.log, model))
             entry = publish_report(work, draft, by=by, pdf=files.get("pdf"), logs=logs)
     click.echo(f"{entry.subject} is published: entry {entry.seq}, {entry.body['digest']}.")
-
-
-def _logs(home: Path, released: "list[Entry]") -> list[bytes]:
-    """Read the logs of Inspect AI that may be given out and still lie where they were written."""
-    found = []
-    for entry in released:
-        path = home / "interviews" / (entry.subject or "") / "logs" / Path(entry.body["file"]).name
-        with contextlib.suppress(OSError):
-            found.append(path.read_bytes())
-    return found
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -29,6 +31,11 @@ class Draft:
     model: str
     content: Mapping[str, Any]
     data: bytes
+
+    @property
+    def substance(self) -> str:
+        """The digest of what it says, which stays the same while the record grows by other things."""
+        return sha256(canonical(_without_place(self.content)))
 
 
 def draft_report(log: Log, model: str) -> Draft:
@@ -95,6 +102,16 @@ def released_logs(log: Log, model: str) -> list[Entry]:
     return [
         each for each in log.entries(model=model, kinds={"design.logged"}) if each.subject not in kept_back
     ]
+
+
+def kept_logs(folder: Path, released: Sequence[Entry]) -> list[bytes]:
+    """Read the logs among *released* that still lie where they were written; *folder* has one for each design."""
+    found = []
+    for entry in released:
+        path = folder / (entry.subject or "") / "logs" / Path(entry.body["file"]).name
+        with suppress(OSError):
+            found.append(path.read_bytes())
+    return found
 
 
 def log_of(work: Work, model: str, digest: str) -> tuple[Entry, bytes]:

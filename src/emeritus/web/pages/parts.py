@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from attrs import Factory, field, frozen
@@ -77,6 +78,7 @@ class Parts:
         mailing: whether a mail server is named, so that letters leave.
         members: how members log in; None where they do not.
         paces: how often one network may send what is open to everybody.
+        sittings: the folder in which designed interviews are filed; None where there is none.
     """
 
     work: Callable[[], AbstractContextManager[Work]]
@@ -89,3 +91,4 @@ class Parts:
     mailing: bool = False
     members: MemberLogin | None = None
     paces: Paces = Paces()
+    sittings: Path | None = None
