@@ -155,7 +155,7 @@ def test_a_design_is_held_once_and_whole(retirement, designed, own, tmp_path):
 
 
 def test_the_log_opens_with_every_turn_in_it(retirement, designed, own, tmp_path):
-    """Inspect reads its log: a sample an arm, an epoch a repetition, a span a question, the words as they came."""
+    """Inspect reads its log: a sample a cell, an epoch a repetition, a span a question, the words as they came."""
     from inspect_ai.log import read_eval_log
 
     design = designed()
