@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from emeritus import archive, interviews, ledger
+from emeritus import archive, ledger
 from emeritus.core.clock import OffsetClock
 from emeritus.core.people import person
-from emeritus.interviews.design import Grid
-from emeritus.process import decide, interviewing, preserve, publish
+from emeritus.process import decide, publish
 from emeritus.process.announce import announce
 from emeritus.process.plan import plan
 from emeritus.process.preserve import manifest_of
@@ -49,18 +48,15 @@ ONCE = (
 
 
 class Worker:
-    """`emeritus work`, or another *command*, in a process of its own, on a house that can be looked into while it runs."""
+    """`emeritus work` in a process of its own, on a house that can be looked into while it runs."""
 
-    def __init__(
-        self, settings: Settings, days_later: int = 0, command: tuple[str, ...] = ("work", "--until-idle")
-    ) -> None:
+    def __init__(self, settings: Settings, days_later: int = 0) -> None:
         self.home = settings.home
         self._days = days_later
-        self._command = command
 
     def start(self) -> subprocess.Popen[bytes]:
         env = {**os.environ, "EMERITUS_CLOCK_OFFSET": str(self._days * 86400)}
-        command = [sys.executable, "-m", "emeritus", "--home", str(self.home), *self._command]
+        command = [sys.executable, "-m", "emeritus", "--home", str(self.home), "work", "--until-idle"]
         return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def kill_when(self, reached: Callable[[Path], bool], how: signal.Signals = signal.SIGKILL) -> bool:
@@ -167,70 +163,6 @@ def test_killed_everywhere_it_finishes_with_one_of_everything(settings: Settings
     assert sum(hit.values()) >= 2, hit
     later.finish()
     _publish_and_check(settings)
-
-
-SHORT = """\
-format: emeritus-protocol/2
-name: short
-title: Short
-language: en
-about: For a test.
-opening: You are {{model_name}}. You retire soon.
-speaking: {max_tokens: 6, temperature: 0.7, top_p: 0.9, top_k: 40, min_p: 0.05, repeat_penalty: 1.1}
-carrying: {answer: 900, conversation: 6000, shared: 1000}
-framings: [{id: plain, title: Plain}, {id: warm, title: Warm, says: We are glad.}]
-sections:
-  - id: one
-    title: One
-    questions:
-      - {id: view, asks: "How do you see it?"}
-      - {id: publish, asks: "May it be published?", options: ["yes", "no"], consent: true}
-summary:
-  asks: Sum it up.
-  topics: [writing]
-  most_wishes: 1
-  wish_characters: 20
-  attempts: 1
-  speaking: {max_tokens: 8}
-"""
-
-
-def test_an_interview_that_is_killed_goes_on_where_it_was(settings: Settings, tmp_path: Path) -> None:
-    """kill -9 of `emeritus interview run` inside a sitting and between two: no sitting and no turn comes twice."""
-    script = tmp_path / "short.yaml"
-    script.write_text(SHORT)
-    with open_house(settings) as house:
-        while preserve.stride(house.parts, MODEL):
-            pass
-        protocol = interviews.load(str(script))
-        with house.works.write() as work:
-            proposal = interviewing.propose(house.parts, work, MODEL, protocol, by=ADA)
-            grid = Grid(("plain", "warm"), orders=1, repeats=2)
-            design = interviewing.design(
-                house.parts, work, proposal, grid, by=ADA, site="https://example.org"
-            )
-    run = Worker(settings, command=("interview", "run", MODEL))
-    assert run.kill_when(has("sitting.turn", 2)), "it ended before it was killed"
-    assert run.kill_when(has("sitting.closed", 2)), "it ended before it was killed"
-    before = _sittings(settings)
-    assert sum(each.ended is not None for each in before) < len(design.places)
-    assert "4 of 4 sittings have ended" in run.finish()
-    after = _sittings(settings)
-    assert {each.id for each in after} == {design.name(place) for place in design.places}
-    for each in after:
-        assert [turn.number for turn in each.turns] == [1, 2, 3]
-        stood = next((old.turns for old in before if old.id == each.id), ())
-        assert each.turns[: len(stood)] == stood
-    told = kinds(settings.home)
-    assert told["sitting.opened"] == told["sitting.closed"] == told["sitting.filed"] == 4
-    assert told["sitting.turn"] == 12
-    run.finish()
-    assert kinds(settings.home)["sitting.turn"] == 12
-
-
-def _sittings(settings: Settings) -> list[interviews.Sitting]:
-    with open_house(settings) as house, house.works.read() as work:
-        return interviews.sittings(work.log, MODEL)
 
 
 def _decide(settings: Settings) -> int:
