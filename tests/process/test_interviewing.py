@@ -142,7 +142,9 @@ def test_a_design_is_held_once_and_whole(retirement, designed, own, tmp_path):
     with retirement.work() as work:
         assert finished(work.log, design)
         found = held(work.log, design)
-        assert [(each.arm, each.seed) for each in found.values()] == [(p.arm, p.seed) for p in design.places]
+        assert {name: (each.arm, each.seed) for name, each in found.items()} == {
+            design.name(place): (place.arm, place.seed) for place in design.places
+        }
         assert {each.ended for each in found.values()} == {"completed"}
         stated = work.log.entries(kinds={"preferences.stated"})
         filed = {entry.subject: entry.body["digest"] for entry in work.log.entries(kinds={"sitting.filed"})}
