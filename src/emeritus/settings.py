@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     fetch_networks: tuple[str, ...] = Field(
         (), description="Private networks that feeds and webhooks may reach, such as 10.1.0.0/16."
     )
+    websub_hub: str = Field(
+        "", description="The WebSub hub that is told of each essay that is published; empty: none is."
+    )
     hub_cache: int = Field(
         8 << 30, ge=0, description="Bytes of restored files that are kept for those who download."
     )
@@ -156,7 +159,7 @@ class Settings(BaseSettings):
         except InvalidInput as why:
             raise ValueError(why.sentence.rstrip(".")) from None
 
-    @field_validator("node_url")
+    @field_validator("node_url", "websub_hub")
     @classmethod
     def _is_node_address(cls, text: str) -> str:
         return cls._is_web_address(text) if text else text

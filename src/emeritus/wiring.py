@@ -22,6 +22,7 @@ from emeritus.engine.stretches import DurableStretches, StretchClient
 from emeritus.hosting import make_ensemble, make_neighbours, make_pool
 from emeritus.post import DkimKey, Sender, Server, SmtpPostman
 from emeritus.post.dkim import generate_pem
+from emeritus.process.hub import Hub
 from emeritus.process.ports import Keeping, Parts, Watch, unwatched
 from emeritus.process.signing import adopt_key
 from emeritus.record import Entry, MemoryLog, SigningKey, VerifyKey
@@ -60,6 +61,12 @@ class House:
     def key(self) -> SigningKey:
         """The key that signs the record now."""
         return self.works.key
+
+    @property
+    def hub(self) -> Hub | None:
+        """The WebSub hub that is told of what is published; None where none is named."""
+        url = self.settings.websub_hub
+        return Hub(url, self.parts.site_url) if url else None
 
     def engine(self, **more: Any) -> "Engine":
         """Return a worker for this house, not yet started."""

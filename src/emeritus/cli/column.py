@@ -162,7 +162,7 @@ def publish(home: Home, essay: str) -> None:
     from emeritus.process import publish as stage
 
     with home.open() as house, house.works.write() as work:
-        entry = stage.publish(work, essay, by=home.actor())
+        entry = stage.publish(work, essay, by=home.actor(), hub=house.hub)
     click.echo(f"{essay} is edition {entry.body['edition']} (entry {entry.seq}).")
 
 

@@ -71,6 +71,7 @@ def column_feed(
     page_url: str,
     essay_url: str,
     form: Form = "atom",
+    hub: str = "",
 ) -> bytes:
     """Return a column as a feed, or all of them in one.
 
@@ -80,6 +81,7 @@ def column_feed(
         page_url: the column's page.
         essay_url: an essay's page, with ``{id}`` where its id belongs.
         form: ``atom``, ``rss`` or ``json``.
+        hub: the WebSub hub that is told when it changes; empty: none is.
 
     Raises:
         NotFound: there is no such model.
@@ -104,7 +106,12 @@ def column_feed(
     head = _head(log, house, models.get(model_id or ""))
     if form == "json":
         return json_feed(
-            title=head.title, self_url=self_url, page_url=page_url, entries=shown, description=head.about
+            title=head.title,
+            self_url=self_url,
+            page_url=page_url,
+            entries=shown,
+            description=head.about,
+            hub=hub,
         )
     if form == "rss":
         return rss(
@@ -114,6 +121,7 @@ def column_feed(
             entries=shown,
             began=head.began,
             description=head.about,
+            hub=hub,
         )
     return atom(
         title=head.title,
@@ -123,6 +131,7 @@ def column_feed(
         entries=shown,
         began=head.began,
         subtitle=head.about,
+        hub=hub,
     )
 
 

@@ -53,6 +53,7 @@ def atom(
     entries: Sequence[FeedEntry],
     began: datetime,
     subtitle: str = "",
+    hub: str = "",
 ) -> bytes:
     """Return an Atom feed.
 
@@ -64,6 +65,7 @@ def atom(
         entries: newest first, or in any order that readers should see.
         began: the time of the feed while it has no entries.
         subtitle: plain text.
+        hub: the address of a WebSub hub that is told when the feed changes.
     """
     ET.register_namespace("", ATOM)
     root = ET.Element(f"{{{ATOM}}}feed")
@@ -74,6 +76,8 @@ def atom(
     _text(root, "updated", instant(max((entry.updated for entry in entries), default=began)))
     _link(root, self_url, rel="self", type="application/atom+xml")
     _link(root, page_url, rel="alternate", type="text/html")
+    if hub:
+        _link(root, hub, rel="hub")
     _text(root, "generator", "Emeritus")
     for entry in entries:
         _entry(root, entry)
@@ -119,6 +123,7 @@ def rss(
     entries: Sequence[FeedEntry],
     began: datetime,
     description: str,
+    hub: str = "",
 ) -> bytes:
     """Return an RSS 2.0 feed, with the full text in ``content:encoded``; arguments are as for `atom`."""
     spaces = {"xmlns:content": _CONTENT, "xmlns:dc": _DUBLIN_CORE, "xmlns:atom": ATOM}
@@ -129,6 +134,8 @@ def rss(
     _plain(channel, "description", description)
     self_link = {"href": self_url, "rel": "self", "type": "application/rss+xml"}
     ET.SubElement(channel, "atom:link", self_link)
+    if hub:
+        ET.SubElement(channel, "atom:link", {"href": hub, "rel": "hub"})
     _plain(channel, "lastBuildDate", _rfc822(max((entry.updated for entry in entries), default=began)))
     _plain(channel, "generator", "Emeritus")
     for entry in entries:
@@ -161,7 +168,13 @@ def _rfc822(at: datetime) -> str:
 
 
 def json_feed(
-    *, title: str, self_url: str, page_url: str, entries: Sequence[FeedEntry], description: str = ""
+    *,
+    title: str,
+    self_url: str,
+    page_url: str,
+    entries: Sequence[FeedEntry],
+    description: str = "",
+    hub: str = "",
 ) -> bytes:
     """Return a JSON Feed 1.1."""
     items: list[dict[str, Any]] = [
@@ -184,6 +197,7 @@ def json_feed(
         "home_page_url": page_url,
         "feed_url": self_url,
         **({"description": description} if description else {}),
+        **({"hubs": [{"type": "WebSub", "url": hub}]} if hub else {}),
         "items": items,
     }
     return msgspec.json.encode(feed)

@@ -1,4 +1,4 @@
-"""Deliver: signed messages to addresses that holders of keys gave, tried again until they are taken or given up."""
+"""Deliver: messages to addresses outside (of holders of keys, of a hub), tried again until they are taken or given up."""
 
 from datetime import datetime, timedelta
 
@@ -47,11 +47,10 @@ def stride(parts: Parts, _subject: str) -> bool:
 
 def _post(parts: Parts, delivery: Delivery) -> tuple[str, bool]:
     """Send one; return what was wrong, empty when nothing was, and whether trying again cannot help."""
-    signed = headers(parts.sign, delivery.id, delivery.body, parts.clock.now())
+    ours = delivery.kind == "application/json"
+    signed = headers(parts.sign, delivery.id, delivery.body, parts.clock.now()) if ours else None
     try:
-        answer = parts.fetch.post(
-            delivery.url, delivery.body, content_type="application/json", headers=signed
-        )
+        answer = parts.fetch.post(delivery.url, delivery.body, content_type=delivery.kind, headers=signed)
     except (NotPermitted, InvalidInput) as why:
         return why.sentence, True
     except EmeritusError as why:

@@ -25,9 +25,9 @@ class MemoryDeliveries:
         self._now = clock.now
         self._kept: dict[str, _Kept] = {}
 
-    def put(self, key: str, url: str, body: bytes) -> None:
+    def put(self, key: str, url: str, body: bytes, kind: str = "application/json") -> None:
         if all(each.key != key for each in self._kept.values()):
-            made = Delivery(new_id("msg", self._now()), url, body)
+            made = Delivery(new_id("msg", self._now()), url, body, kind=kind)
             self._kept[made.id] = _Kept(key, made, "waiting", self._now())
 
     def take(self, now: datetime, most: int) -> list[Delivery]:

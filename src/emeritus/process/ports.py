@@ -191,18 +191,22 @@ HANDED_FOR = timedelta(seconds=90)
 
 @frozen
 class Delivery:
-    """A message for an address outside. *id* is its own for good; *attempts* counts earlier tries."""
+    """A message for an address outside. *id* is its own for good; *attempts* counts earlier tries.
+
+    Messages of JSON are ours, and go out signed; another *kind* is what somebody else's protocol asks for.
+    """
 
     id: str
     url: str
     body: bytes = field(repr=False)
     attempts: int = 0
+    kind: str = "application/json"
 
 
 class Deliveries(Protocol):
-    """Messages to addresses that holders of keys gave, until each was taken or given up."""
+    """Messages to addresses outside, until each was taken or given up."""
 
-    def put(self, key: str, url: str, body: bytes) -> None:
+    def put(self, key: str, url: str, body: bytes, kind: str = "application/json") -> None:
         """Have *body* posted to *url* once this unit of work is committed; nothing where *key* was used before."""
         ...
 

@@ -5,6 +5,7 @@ from emeritus.column import Ground
 from emeritus.column.chooser import Who
 from emeritus.core.clock import Clock
 from emeritus.core.people import Actor
+from emeritus.process.hub import Hub
 from emeritus.process.ports import Work
 from emeritus.process.stretch import ask_due
 from emeritus.record import Entry
@@ -46,9 +47,12 @@ def choose(work: Work, clock: Clock, essay: str, draft: int, *, reason: str, by:
     return entry
 
 
-def publish(work: Work, essay: str, *, by: Actor) -> Entry:
-    """Publish an approved essay, as a named person."""
-    return column.publish(work.log, work.utterances, essay, by=by)
+def publish(work: Work, essay: str, *, by: Actor, hub: Hub | None = None) -> Entry:
+    """Publish an approved essay, as a named person, and have *hub* told of it."""
+    entry = column.publish(work.log, work.utterances, essay, by=by)
+    if hub is not None:
+        hub.announce(work, essay, entry.model or "")
+    return entry
 
 
 def renew(work: Work, model: str, *, weeks: int, reason: str, by: Actor) -> Entry:

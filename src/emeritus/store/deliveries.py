@@ -15,6 +15,7 @@ from emeritus.store.sealing import Sealer
 class _Words(msgspec.Struct):
     url: str
     body: bytes
+    kind: str = "application/json"
 
 
 class SqlDeliveries:
@@ -25,7 +26,7 @@ class SqlDeliveries:
         self._sealer = sealer
         self._clock = clock
 
-    def put(self, key: str, url: str, body: bytes) -> None:
+    def put(self, key: str, url: str, body: bytes, kind: str = "application/json") -> None:
         table = tables.delivery
         if self._connection.execute(sa.select(table.c.id).where(table.c.key == key)).first():
             return
@@ -35,7 +36,7 @@ class SqlDeliveries:
             "id": name,
             "key": key,
             "state": "waiting",
-            "sealed": self._sealer.seal(msgspec.json.encode(_Words(url, body)), name),
+            "sealed": self._sealer.seal(msgspec.json.encode(_Words(url, body, kind)), name),
             "made_at": now,
             "due_at": now,
         }
@@ -52,7 +53,7 @@ class SqlDeliveries:
         found = []
         for name, sealed, attempts in self._connection.execute(query):
             words = msgspec.json.decode(self._sealer.open(sealed, name), type=_Words)
-            found.append(Delivery(name, words.url, words.body, attempts))
+            found.append(Delivery(name, words.url, words.body, attempts, words.kind))
         return found
 
     def sent(self, id: str, now: datetime) -> None:  # noqa: A002

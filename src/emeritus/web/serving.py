@@ -54,6 +54,7 @@ def page_parts(house: House, site_url: str) -> PageParts:
         sessions=house.desk_tokens,
         # Derived, so that all processes of a house agree and the signing key itself goes nowhere.
         cookie_key=hashlib.sha256(b"emeritus desk cookie\x00" + house.key.seed).digest(),
+        hub=house.hub,
         mailing=house.parts.postman is not None,
         sittings=house.settings.home / "interviews",
         members=_members(house.settings, house.clock),

@@ -14,6 +14,7 @@ from emeritus.column.disclaimer import disclaimer
 from emeritus.column.review import MOST_REDRAFTS
 from emeritus.core.errors import InvalidInput
 from emeritus.process import publish as stage
+from emeritus.process.hub import Hub
 from emeritus.process.ports import Work
 from emeritus.registry import all_models, get_model, organisation
 from emeritus.web.desk.page import FRESH, Desk, Sent, whole
@@ -90,7 +91,7 @@ class EssayPages:
             "choose": lambda: stage.choose(
                 work, clock, essay, whole(sent.get("draft"), "Which draft"), reason=reason, by=by
             ),
-            "publish": lambda: _publish(work, essay, session, sent),
+            "publish": lambda: _publish(work, essay, session, sent, self.desk.house.parts.hub),
         }
         if sent.get("form") not in acts:
             raise InvalidInput("This form does nothing.", next_step="Use one of the forms of this page.")
@@ -106,13 +107,13 @@ class EssayPages:
         )
 
 
-def _publish(work: Work, essay: str, session: Session, sent: Form) -> object:
+def _publish(work: Work, essay: str, session: Session, sent: Form, hub: Hub | None) -> object:
     if sent.get("sure") != "yes":
         raise InvalidInput(
             "Publishing is for good, and was not confirmed.",
             next_step="Tick that you have read it, then publish.",
         )
-    return column.publish(work.log, work.utterances, essay, by=session.actor)
+    return stage.publish(work, essay, by=session.actor, hub=hub)
 
 
 def _possible(essay: Standing) -> frozenset[str]:

@@ -11,6 +11,7 @@ from attrs import Factory, field, frozen
 from emeritus.core.clock import Clock
 from emeritus.core.digests import sha256
 from emeritus.core.people import Actor, Seat
+from emeritus.process.hub import Hub
 from emeritus.process.ports import Work
 from emeritus.web.pages.login import Login
 
@@ -75,6 +76,7 @@ class Parts:
         verify_key: the record's verifier key, ``name+id+base64``.
         sessions: knows the sign-in tokens of the desk.
         cookie_key: signs the desk's cookie; every process of one house has to have the same.
+        hub: the WebSub hub that is told of what is published; None: none is.
         mailing: whether a mail server is named, so that letters leave.
         members: how members log in; None where they do not.
         paces: how often one network may send what is open to everybody.
@@ -88,6 +90,7 @@ class Parts:
     verify_key: str
     sessions: Sessions = field(default=Factory(lambda: MemorySessions({})))
     cookie_key: bytes = field(default=Factory(lambda: secrets.token_bytes(32)), repr=False)
+    hub: Hub | None = None
     mailing: bool = False
     members: MemberLogin | None = None
     paces: Paces = Paces()

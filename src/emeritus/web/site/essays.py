@@ -80,7 +80,16 @@ class ColumnPages:
             if model_id is not None:
                 self._column(work, model_id)
             data = self.feed_of(work, model_id, form)
-        return Response(data, media_type=FEED_TYPES[form])
+        return Response(data, media_type=FEED_TYPES[form], headers=self._found_by(request.url.path))
+
+    def _found_by(self, path: str) -> dict[str, str]:
+        """Return how a feed says which hub it is announced to (WebSub, 4)."""
+        hub = self.house.parts.hub
+        return (
+            {"link": f'<{hub.url}>; rel="hub", <{self.house.parts.site_url}{path}>; rel="self"'}
+            if hub
+            else {}
+        )
 
     def feed_of(self, work: Work, model_id: str | None, form: Form) -> bytes:
         """Return a column as a feed, or all of them."""
@@ -94,6 +103,7 @@ class ColumnPages:
             page_url=page,
             essay_url=f"{url}/column/essays/{{id}}",
             form=form,
+            hub=self.house.parts.hub.url if self.house.parts.hub else "",
         )
 
     def archive(self, request: Request) -> Response:
