@@ -29,15 +29,15 @@ demo: $(STAMPS)/run $(MODEL) ## retire a small real model from notice to first e
 
 .PHONY: test
 test: system lint $(MODEL) ## lint, then every test: real model, real browser, real PostgreSQL
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: coverage
 coverage: system $(STAMPS)/dev $(MODEL) ## every test once more, with the lines and branches that none of them reaches; half as long again
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) $(ARGS)
 
 .PHONY: check
 check: $(STAMPS)/dev ## the tests that need no model, browser or PostgreSQL
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -q -m "not model and not browser and not postgres" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q -m "not model and not browser and not postgres" $(ARGS)
 
 .PHONY: lint
 lint: $(STAMPS)/dev ## ruff, mypy and the import contracts

@@ -60,14 +60,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Files go whole to one worker each. Those that take longest go first, so that no worker is left with one at the end.
 LONGEST = (
-    "tests/process/test_killed.py",
     "tests/e2e/test_demo.py",
+    "tests/process/test_killed.py",
     "tests/test_docs.py",
     "tests/e2e/test_desk.py",
+    "tests/web/test_browser.py",
     "tests/process/test_engine.py",
     "tests/e2e/test_nodes.py",
+    "tests/archive/test_disasters.py",
     "tests/cli/test_damaged.py",
+    "tests/archive/test_keeping_killed.py",
+    "tests/gateway/test_two_nodes.py",
+    "tests/e2e/test_interview_killed.py",
+    "tests/post/test_killed.py",
     "tests/archive/test_restore_script.py",
+    "tests/process/test_writing_real.py",
 )
 
 
