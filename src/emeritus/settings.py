@@ -161,7 +161,7 @@ class Settings(BaseSettings):
 
     @field_validator("node_url", "websub_hub")
     @classmethod
-    def _is_node_address(cls, text: str) -> str:
+    def _is_empty_or_web_address(cls, text: str) -> str:
         return cls._is_web_address(text) if text else text
 
     @field_validator("site_url")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from emeritus.cli import archive_escrow, archive_family, archive_keeping
-from emeritus.cli.house import Home, count, say_json, size
+from emeritus.cli.house import Home, say_json, size
 from emeritus.cli.progress import Bars
+from emeritus.core.wording import count
 from emeritus.process.preserve import manifest_of, preserve_now
 
 if TYPE_CHECKING:

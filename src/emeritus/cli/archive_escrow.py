@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emeritus.cli.house import Home, count, say_json, size
+from emeritus.cli.house import Home, say_json, size
 from emeritus.cli.progress import Bars
 from emeritus.core.errors import Conflict, InvalidInput
+from emeritus.core.wording import count
 
 if TYPE_CHECKING:
     from emeritus.process.signing import Signed

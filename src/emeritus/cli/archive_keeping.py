@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emeritus.cli.house import Home, count, say_json, size
+from emeritus.cli.house import Home, say_json, size
 from emeritus.cli.progress import Bars
 from emeritus.core.errors import InvalidInput
 from emeritus.core.people import SOFTWARE, Actor
+from emeritus.core.wording import count
 
 if TYPE_CHECKING:
     from emeritus.archive import Blobs

@@ -98,11 +98,6 @@ def size(count: int | None) -> str:
     return f"{value:.2f} TB"
 
 
-def count(number: int, noun: str) -> str:
-    """Write a number of things: ``1 object``, ``2 objects``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def documents(paths: tuple[Path, ...]) -> list[tuple[str, str]]:
     """Read texts that a steward shares, as (title, text). Raises InvalidInput."""
     read = []

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emeritus.cli.house import Home, count, quiet_logs, say_json
+from emeritus.cli.house import Home, quiet_logs, say_json
 from emeritus.core.errors import EmeritusError, IntegrityError, InvalidInput, NotFound
+from emeritus.core.wording import count
 from emeritus.record import verify_log
 from emeritus.record.rotation import first_key
 from emeritus.record.witness import Witness, ask, http_post

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from emeritus.core.errors import EmeritusError, NotFound
+from emeritus.core.wording import count
 from emeritus.process.report import report_path, reports, same_report
 from emeritus.process.verify.target import Target
-from emeritus.process.verify.verdict import Verdict, as_written, count, of, signed_by
+from emeritus.process.verify.verdict import Verdict, as_written, of, signed_by
 from emeritus.record import Entry, Finding, VerifyKey
 from emeritus.record.published import PublishedRecord, RecordCopy
 from emeritus.record.source import read_all

@@ -9,6 +9,7 @@ from emeritus.column.standing import Standing
 from emeritus.core.digests import canonical, sha256
 from emeritus.core.errors import EmeritusError, NotFound
 from emeritus.core.speech import Utterance
+from emeritus.core.wording import count
 from emeritus.interviews import Sitting, export_sitting, sittings
 from emeritus.interviews.redaction import covered
 from emeritus.process.public import public_words, released_sittings
@@ -17,7 +18,7 @@ from emeritus.process.verify import essay as essays
 from emeritus.process.verify.essay import MOST_TEXT, MOST_WORDS, text_path, words_path
 from emeritus.process.verify.report import check_reports
 from emeritus.process.verify.target import Target
-from emeritus.process.verify.verdict import Verdict, as_written, count, of, signed_by
+from emeritus.process.verify.verdict import Verdict, as_written, of, signed_by
 from emeritus.record import Entry, Finding, MemoryUtterances, VerifyKey
 from emeritus.record.published import PublishedRecord, RecordCopy
 from emeritus.record.source import read_all

@@ -102,11 +102,6 @@ def signed_by(record: PublishedRecord) -> str:
     return f"signed by {record.key.name}+{record.key.key_id.hex()}"
 
 
-def count(number: int, noun: str) -> str:
-    """Write a number of things."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 @contextmanager
 def as_written(where: str) -> Iterator[None]:
     """Turn what goes wrong with entries that no house would write into an IntegrityError."""

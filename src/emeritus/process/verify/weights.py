@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from emeritus.core.errors import NotFound, Unavailable
+from emeritus.core.wording import count
 from emeritus.process.verify.target import Target
-from emeritus.process.verify.verdict import Verdict, as_written, count, of, signed_by
+from emeritus.process.verify.verdict import Verdict, as_written, of, signed_by
 from emeritus.record import Entry, Finding, VerifyKey
 from emeritus.record.published import PublishedRecord
 from emeritus.registry import get_model
