@@ -83,6 +83,12 @@ def standing(database: str) -> list[Node]:
         engine.dispose()
 
 
+def wait_for_signs(database: str, until) -> None:
+    """Wait until every node that stands has given another sign of life."""
+    now = datetime.now(UTC)
+    until(lambda: all(node.seen_at > now for node in standing(database)))
+
+
 def test_two_gateways_share_one_engine(house, until):
     """A call at either is answered by the one engine; a node that drains ends its streams whole and is passed by
     at once; one that is killed is passed by too."""
@@ -105,10 +111,10 @@ def test_two_gateways_share_one_engine(house, until):
             )
 
         until(lambda: len(standing(database)) == 2)
-        both = datetime.now(UTC)  # a node hears of one that came after it when it signs in again
-        until(lambda: all(node.seen_at > both for node in standing(database)))
+        wait_for_signs(database, until)  # a node hears of one that came after it when it signs in again
         answers = [Caller(node.url, key, 8).end() for node in (*nodes, *nodes)]
         assert all("[DONE]" in answer for answer in answers), answers
+        wait_for_signs(database, until)  # what a node has loaded is known when it signs in again
         told = json.loads(run("voices", "status", "--json", database_url=database))
         having = [node["id"] for node in told["nodes"] if MODEL in node["models"]]
         assert len(having) == 1, "loaded once for both"
