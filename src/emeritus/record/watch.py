@@ -325,8 +325,8 @@ def _apart(looked: Sequence[_Looked]) -> Iterator[Alarm]:
             same = longest.record.extends(look.record.checkpoint)
         if not same:
             sentence = (
-                f"Its {look.record.size} entries are not the first of the {longest.record.size} at "
-                f"{longest.seen.place}: readers are shown two histories."
+                f"The {look.record.size} entries at {look.seen.place} are not the first of the "
+                f"{longest.record.size} at {longest.seen.place}: readers are shown two histories."
             )
             yield Alarm("forked", look.seen.place, sentence, notes)
             yield Alarm("forked", longest.seen.place, sentence, notes)
