@@ -9,16 +9,13 @@ share their beginning: it was read in the same step, whoever came before.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from attrs import evolve
 
-from emeritus.core.speech import Cache, Conversation, Message, Said, Sampling
+from emeritus.core.speech import Cache, Conversation, Message, Said, Sampling, Utterance
+from emeritus.voices.engine_process import EngineProcess
 from emeritus.voices.voice import Voice
-
-if TYPE_CHECKING:
-    from emeritus.voices.engine_process import EngineProcess
-    from emeritus.voices.llama import LlamaVoice
 
 READ_ONLY = Sampling(seed=0, max_tokens=0)
 
@@ -48,10 +45,38 @@ class Separate:
         return Said(self._voice.speak(prompt, sampling, schema=schema), "none")
 
 
-class KeptConversation:
-    """A conversation with a llama.cpp engine of one slot, which nobody else uses meanwhile."""
+class OneSlot(Protocol):
+    """An engine of one slot, as far as a conversation that has it alone goes."""
 
-    def __init__(self, voice: "LlamaVoice") -> None:
+    begun: tuple[int, tuple[Message, ...]] | None
+    """The engine's process, and how the conversation began that lies in its cache, read by itself."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads draw; another number of them can change the words."""
+        ...
+
+    def settled(self) -> EngineProcess:
+        """Return the running engine, with nothing left in it of other callers. Raises as `Voice.start`."""
+        ...
+
+    def draw(
+        self,
+        process: EngineProcess,
+        prompt: Sequence[Message],
+        sampling: Sampling,
+        schema: Mapping[str, Any] | None,
+        *,
+        cache: bool,
+    ) -> Utterance:
+        """Return what the model says next; *cache*: go on from what the engine kept. Raises as `Voice.speak`."""
+        ...
+
+
+class KeptConversation:
+    """A conversation with an engine of one slot, which nobody else uses meanwhile."""
+
+    def __init__(self, voice: OneSlot) -> None:
         self._voice = voice
         self._process: EngineProcess | None = None
 
