@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from emeritus import archive
 from emeritus.archive.restored import Restored
 from emeritus.store.blobs import open_blobs
-from emeritus.voices import Limits, LlamaSettings, LlamaVoice, Pool, hang_up, prepare
+from emeritus.voices import Limits, LlamaSettings, LlamaVoice, Pool, prepare
 from emeritus.voices.adapters import adapter
 
 BODY = '{"model":"m","messages":[{"role":"user","content":"Say hello."}],"max_tokens":16}'
@@ -109,4 +109,3 @@ async def _call(pool: Pool, told: Real, chance: random.Random) -> None:
 
     await asyncio.gather(*(visit(number, model) for number, model in enumerate(chosen)))
     told.models = len(seen)
-    await hang_up()

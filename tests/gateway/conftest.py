@@ -181,7 +181,7 @@ class Server(Served):
         @asynccontextmanager
         async def lifespan(_app):
             yield
-            await pool.aclose(5)
+            await asyncio.to_thread(pool.close, 5)
 
         super().__init__(Starlette(routes=create_gateway(parts), lifespan=lifespan), **more)
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from emeritus.core.errors import InvalidInput
 from emeritus.core.speech import Message, Sampling
-from emeritus.voices import EngineNotStarted, KeyRefused, Pool, VoiceSpec, adapter, hang_up
+from emeritus.voices import EngineNotStarted, KeyRefused, Pool, VoiceSpec, adapter
 from emeritus.voices.fakes import drawn, shapes
 
 HELLO = (Message("user", "Hello"),)
@@ -120,11 +120,8 @@ def test_callers_are_relayed(prefix, clusters):
 
     async def scene() -> bytes:
         body = json.dumps({"model": "big", "messages": [{"role": "user", "content": "Hi"}]}).encode()
-        try:
-            async with voice(clusters[0]).request("/v1/chat/completions", body) as answer:
-                return b"".join([chunk async for chunk in answer.chunks()])
-        finally:
-            await hang_up()
+        async with voice(clusters[0]).request("/v1/chat/completions", body) as answer:
+            return b"".join([chunk async for chunk in answer.chunks()])
 
     assert json.loads(asyncio.run(scene()))["choices"][0]["message"]["content"]
 

@@ -16,7 +16,6 @@ from emeritus.voices import (
     NotUnderstood,
     OpenAIVoice,
     Voice,
-    hang_up,
 )
 from emeritus.voices.fakes import FakeEngine, FakeVoice
 
@@ -186,12 +185,9 @@ def raw_ask(voice: Voice, *, stream: bool) -> tuple[str, bytes]:
 
 
 async def relayed(voice: Voice, path: str, body: bytes) -> tuple[int, str, bytes]:
-    try:
-        async with voice.request(path, body, {"Content-Type": "application/json"}) as answer:
-            return (
-                answer.status,
-                answer.headers["content-type"],
-                b"".join([chunk async for chunk in answer.chunks()]),
-            )
-    finally:
-        await hang_up()
+    async with voice.request(path, body, {"Content-Type": "application/json"}) as answer:
+        return (
+            answer.status,
+            answer.headers["content-type"],
+            b"".join([chunk async for chunk in answer.chunks()]),
+        )

@@ -90,7 +90,7 @@ def test_asyncio_and_threads_share_one_load():
         got = await asyncio.gather(*tasks)
         await thread
         assert all(voice is got[0] for voice in got)
-        await house.pool.aclose()
+        await asyncio.to_thread(house.pool.close)
 
     asyncio.run(scene())
     assert len(house.voices) == 1

@@ -1,6 +1,7 @@
 """Remotes: what is sent, what is never sent, and what a hostile remote cannot do."""
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from emeritus.voices import (
     Unreachable,
     VoiceClosed,
     VoiceTimeout,
-    hang_up,
+    wire,
 )
 from emeritus.voices.address import checked_url
 from emeritus.voices.fakes import FakeEngine
@@ -244,11 +245,19 @@ def test_a_caller_who_hangs_up_frees_the_remote():
                 break
         while not engine.hung_up:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        await hang_up()
 
     with FakeEngine(pause=0.05) as engine:
         asyncio.run(first_chunk(OpenAIVoice(engine.url, "m")))
         assert engine.hung_up == 1
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning")
+def test_no_connection_outlives_its_event_loop(engine: FakeEngine):
+    """A connection that is kept for later calls is closed with its event loop, without anybody's doing."""
+    ask = b'{"messages":[{"role":"user","content":"a"}]}'
+    assert asyncio.run(relay(OpenAIVoice(engine.url, "m"), "/v1/chat/completions", ask))[0] == 200
+    assert wire._sessions == {}
+    gc.collect()
 
 
 def test_a_closed_remote_says_so(engine: FakeEngine):
@@ -271,8 +280,5 @@ def test_a_body_that_is_no_object_is_not_relayed(engine: FakeEngine, body: bytes
 
 
 async def relay(voice, path, body, headers=None):
-    try:
-        async with voice.request(path, body, headers or {}) as answer:
-            return answer.status, b"".join([chunk async for chunk in answer.chunks()])
-    finally:
-        await hang_up()
+    async with voice.request(path, body, headers or {}) as answer:
+        return answer.status, b"".join([chunk async for chunk in answer.chunks()])

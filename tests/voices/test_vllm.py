@@ -26,7 +26,6 @@ from emeritus.voices import (
     VllmVoice,
     VoiceSpec,
     adapter,
-    hang_up,
 )
 
 HELLO = (Message("user", "Hello"),)
@@ -103,11 +102,8 @@ def test_a_raw_stream_comes_through(make):
     body = {"model": "big", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
 
     async def scene() -> bytes:
-        try:
-            async with voice.request("/v1/chat/completions", json.dumps(body).encode()) as answer:
-                return b"".join([chunk async for chunk in answer.chunks()])
-        finally:
-            await hang_up()
+        async with voice.request("/v1/chat/completions", json.dumps(body).encode()) as answer:
+            return b"".join([chunk async for chunk in answer.chunks()])
 
     assert asyncio.run(scene()).rstrip().endswith(b"data: [DONE]")
 
@@ -143,11 +139,8 @@ def test_without_sleep_its_doors_are_not_there(make):
 
 
 async def ask(voice: VllmVoice, path: str) -> None:
-    try:
-        async with voice.request(path, b"{}"):
-            pass
-    finally:
-        await hang_up()
+    async with voice.request(path, b"{}"):
+        pass
 
 
 def test_the_pool_swaps_by_sleep(make):

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from emeritus.core.clock import SystemClock
 from emeritus.core.errors import NotFound
-from emeritus.voices import EngineDied, Limits, NotUnderstood, Pool, VoiceClosed, hang_up
+from emeritus.voices import EngineDied, Limits, NotUnderstood, Pool, VoiceClosed
 from emeritus.voices.errors import Busy, Unreachable
 from emeritus.voices.fakes import FakeVoice
 from emeritus.voices.neighbours import Neighbours
@@ -135,12 +135,9 @@ def pair(make) -> tuple[House, House]:
 
 
 async def said(neighbours: Neighbours, model: str = "m", path: str = CHAT, body: bytes = BODY) -> str:
-    try:
-        async with neighbours.alease(model, "key-1") as voice, voice.request(path, body) as answer:
-            assert answer.status == 200
-            return b"".join([chunk async for chunk in answer.chunks()]).decode()
-    finally:
-        await hang_up()
+    async with neighbours.alease(model, "key-1") as voice, voice.request(path, body) as answer:
+        assert answer.status == 200
+        return b"".join([chunk async for chunk in answer.chunks()]).decode()
 
 
 def words(stream: str) -> str:
@@ -228,7 +225,6 @@ def test_a_caller_who_hangs_up_frees_the_slot_at_the_other_node(pair):
         async with a.here.alease("m", "k") as there, there.request(CHAT, BODY) as answer:
             async for _ in answer.chunks():
                 break
-        await hang_up()
 
     asyncio.run(scene())
     assert voice.left.wait(10)
@@ -288,11 +284,8 @@ def test_nobody_left_to_ask(pair):
     gone = _Elsewhere(a.here, "m", "k", (Node("x", "http://127.0.0.1:9", datetime.now(UTC)),))
 
     async def scene() -> None:
-        try:
-            async with gone.request(CHAT, BODY):
-                pass
-        finally:
-            await hang_up()
+        async with gone.request(CHAT, BODY):
+            pass
 
     with pytest.raises(Unreachable, match="No node"):
         asyncio.run(scene())

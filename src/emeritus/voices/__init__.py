@@ -31,7 +31,6 @@ from emeritus.voices.seat import Event, Limits
 from emeritus.voices.vllm import VllmSettings, VllmVoice
 from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS, RawAnswer, Rests, Voice
 from emeritus.voices.warmth import Warmth, WeightsProvider
-from emeritus.voices.wire import hang_up
 
 __all__ = [
     "ANTHROPIC_PATHS",
@@ -71,6 +70,5 @@ __all__ = [
     "adapter",
     "converse",
     "estimated_memory",
-    "hang_up",
     "prepare",
 ]

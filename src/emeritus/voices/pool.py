@@ -19,7 +19,6 @@ from emeritus.voices.schedule import Schedule
 from emeritus.voices.seat import Event, Limits, Order, Seat
 from emeritus.voices.voice import Voice
 from emeritus.voices.warmth import Warmth
-from emeritus.voices.wire import hang_up
 from emeritus.voices.worth import Worth
 
 NOBODY = ""
@@ -215,11 +214,6 @@ class Pool:
         self._resting.close()
         for thread in threads:
             thread.join(grace_seconds + _LONGEST_SLEEP)
-
-    async def aclose(self, grace_seconds: float = 30.0) -> None:
-        """`close` from asyncio; also closes this event loop's connections."""
-        await asyncio.to_thread(self.close, grace_seconds)
-        await hang_up()
 
     def __enter__(self) -> Self:
         return self

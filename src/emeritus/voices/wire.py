@@ -8,11 +8,10 @@ import contextlib
 import http.client
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 from attrs import define, field
 
@@ -183,7 +182,7 @@ async def relay(
     import aiohttp  # noqa: PLC0415
 
     async def post(*, keep: bool) -> aiohttp.ClientResponse:
-        return await _session(keep=keep).post(
+        return await (await _session(keep=keep)).post(
             url,
             data=body,
             headers={**headers, "accept-encoding": "identity"},
@@ -218,34 +217,39 @@ def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
     return sent
 
 
-_Sessions: TypeAlias = "dict[bool, aiohttp.ClientSession]"
-_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Sessions] = WeakKeyDictionary()
+_Held: TypeAlias = "tuple[aiohttp.ClientSession, AsyncGenerator[aiohttp.ClientSession]]"
+_sessions: dict[asyncio.AbstractEventLoop, dict[bool, _Held]] = {}
 
 
-def _session(*, keep: bool) -> "aiohttp.ClientSession":
+async def _session(*, keep: bool) -> "aiohttp.ClientSession":
+    """Return this event loop's session; it is closed when the loop ends."""
+    mine = _sessions.setdefault(asyncio.get_running_loop(), {})
+    if keep not in mine:
+        opened = _opened(keep=keep)
+        mine[keep] = await anext(opened), opened
+    return mine[keep][0]
+
+
+async def _opened(*, keep: bool) -> "AsyncGenerator[aiohttp.ClientSession]":
+    """Hold a session open, until asyncio ends the generators of its loop: nobody else hears that a loop ends."""
     import aiohttp  # noqa: PLC0415
 
-    mine = _sessions.setdefault(asyncio.get_running_loop(), {})
-    session = mine.get(keep)
-    if session is None or session.closed:
-        # llama.cpp ends the connection after a stream without saying so: for it, none is kept.
-        connector = (
-            aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS)
-            if keep
-            else aiohttp.TCPConnector(limit=0, force_close=True)
-        )
-        session = mine[keep] = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-        )
-    return session
-
-
-async def hang_up() -> None:
-    """Close this event loop's connections; call it before the loop ends."""
-    for session in _sessions.pop(asyncio.get_running_loop(), {}).values():
+    # llama.cpp ends the connection after a stream without saying so: for it, none is kept.
+    connector = (
+        aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS)
+        if keep
+        else aiohttp.TCPConnector(limit=0, force_close=True)
+    )
+    session = aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+    )
+    try:
+        yield session
+    finally:
+        _sessions.pop(asyncio.get_running_loop(), None)
         await session.close()
 
 

@@ -6,8 +6,8 @@ import math
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -21,7 +21,6 @@ from emeritus.core.clock import Clock
 from emeritus.core.errors import EmeritusError, InvalidInput, Unavailable
 from emeritus.settings import Settings
 from emeritus.store.keyfile import unreadable
-from emeritus.voices import hang_up
 from emeritus.voices.neighbours import Neighbours
 from emeritus.web.gateway import create_gateway
 from emeritus.web.gateway.billing import Billing
@@ -75,13 +74,6 @@ def application(
     """
     site = (site_url or house.settings.site_url).rstrip("/")
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            await hang_up()
-
     gateway = create_gateway(
         GatewayParts(
             work=house.works.write,
@@ -108,7 +100,7 @@ def application(
             streams=house.settings.hub_streams,
         )
     )
-    return build_app(page_parts(house, site), more=[*gateway, *hub], lifespan=lifespan)
+    return build_app(page_parts(house, site), more=[*gateway, *hub])
 
 
 def _members(settings: Settings, clock: Clock) -> MemberLogin | None:

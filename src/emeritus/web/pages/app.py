@@ -6,7 +6,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
-from starlette.types import Lifespan
 
 from emeritus.core.errors import EmeritusError
 from emeritus.web.desk.routes import routes as desk_routes
@@ -18,15 +17,12 @@ from emeritus.web.pages.security import SecurityHeaders
 from emeritus.web.site.routes import routes as site_routes
 
 
-def build_app(
-    parts: Parts, *, more: Sequence[BaseRoute] = (), lifespan: Lifespan[Starlette] | None = None
-) -> Starlette:
+def build_app(parts: Parts, *, more: Sequence[BaseRoute] = ()) -> Starlette:
     """Return the site and the desk as one application.
 
     Args:
         parts: what the pages are built from.
         more: further routes, such as the gateway's, asked before those of the site.
-        lifespan: what starts and ends with the application.
     """
     house = House.of(parts)
     faults = FaultPages(house)
@@ -38,5 +34,4 @@ def build_app(
             HTTPException: faults.http,
             Exception: faults.defect,
         },
-        lifespan=lifespan,
     )
