@@ -13,15 +13,19 @@ from anthropic.types import MessageParam, RawMessageStreamEvent
 from anthropic.types.tool_param import ToolParam
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.chat_completion_message_param import ChatCompletionMessageParam
 from openai.types.chat.chat_completion_tool_param import ChatCompletionToolParam
+from openai.types.responses.input_token_count_params import InputTokenCountParams
+from openai.types.responses.response_input_item_param import ResponseInputItemParam
 from pydantic import BaseModel, TypeAdapter
 
 from emeritus.voices.pool import Pool
 from emeritus.voices.remote import AnthropicVoice, OpenAIVoice
 from emeritus.web.gateway import Parts, chats, messages
 from emeritus.web.gateway.asked import BadRequest, parse
+from emeritus.web.gateway.counting import COUNT, INPUT_TOKENS, TOKENIZE
 from emeritus.web.gateway.meter import Events
 from emeritus.web.gateway.responses import CHAT, RESPONSES
 from emeritus.web.gateway.ways import MESSAGES
@@ -36,8 +40,9 @@ PIXEL = "iVBORw0KGgo="
 STREAM = {"content-type": "text/event-stream"}
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 5}}
 EVENT = TypeAdapter(RawMessageStreamEvent)
-TURN_OF = {CHAT: TypeAdapter(ChatCompletionMessageParam), MESSAGES: TypeAdapter(MessageParam)}
-TOOL_OF = {CHAT: TypeAdapter(ChatCompletionToolParam), MESSAGES: TypeAdapter(ToolParam)}
+CHAT_TURN, CHAT_TOOL = TypeAdapter(ChatCompletionMessageParam), TypeAdapter(ChatCompletionToolParam)
+TURN_OF = {CHAT: CHAT_TURN, TOKENIZE: CHAT_TURN, MESSAGES: TypeAdapter(MessageParam)}
+TOOL_OF = {CHAT: CHAT_TOOL, TOKENIZE: CHAT_TOOL, MESSAGES: TypeAdapter(ToolParam)}
 
 
 def serve(house, engine, server_of, kind, **more):
@@ -307,6 +312,159 @@ def test_responses_as_messages(to_messages, house, engine):
     assert final.output_text == whole.output_text
     assert final.usage.to_dict() == whole.usage.to_dict()
     assert house.usage.totals().tokens == 2 * whole.usage.total_tokens
+
+
+@pytest.mark.parametrize("kind", [OpenAIVoice, AnthropicVoice])
+def test_completions_as_chats_and_messages(house, engine, server_of, kind):
+    """A text completion of a remote that has none is asked as one turn, and the answer says that it was."""
+    with serve(house, engine, server_of, kind) as server:
+        client = server.openai(house.member()).completions
+        if kind is OpenAIVoice:
+            engine.reply_next(b'{"error":{"message":"no such path"}}', 404)
+        raw = client.with_raw_response.create(model="opus", prompt=["Once"], max_tokens=50, stop="X")
+        whole = raw.parse()
+        path = CHAT if kind is OpenAIVoice else MESSAGES
+        assert raw.headers["emeritus-told-as"] == path
+        Completion.model_validate(json.loads(whole.model_dump_json()))
+        sent = received(engine, path)
+        (turn,) = sent["messages"]
+        assert turn["content"] in ("Once", [{"type": "text", "text": "Once"}])
+        assert (sent["max_tokens"], sent.get("stop", sent.get("stop_sequences"))[0]) == (50, "X")
+        pieces = list(client.create(model="opus", prompt="Once", max_tokens=50, stop="X", stream=True))
+        for piece in pieces:
+            assert piece.object == "text_completion"
+            assert piece.choices
+        assert "".join(piece.choices[0].text for piece in pieces) == whole.choices[0].text
+        assert pieces[-1].choices[0].finish_reason == whole.choices[0].finish_reason == "stop"
+        asked = {"model": "opus", "prompt": "Once", "stream": True}
+        shown = list(client.create(**asked, stream_options={"include_usage": True}))
+        assert (received(engine, path)["max_tokens"], shown[-1].usage.completion_tokens) == (16, 16)
+        assert shown[-2].choices[0].finish_reason == "length"
+        assert house.usage.totals().tokens == 2 * whole.usage.total_tokens + shown[-1].usage.total_tokens
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"suffix": "end"}, "suffix"),
+        ({"echo": True}, "echo"),
+        ({"logprobs": 0}, "logprobs"),
+        ({"n": 2}, "more than one answer"),
+        ({"best_of": 2}, "more than one answer"),
+        ({"prompt": ["a", "b"]}, "more than one prompt"),
+        ({"prompt": [[1, 2]]}, "no text"),
+        ({"prompt": None}, "no text"),
+        ({"presence_penalty": 1}, "presence_penalty"),
+    ],
+)
+def test_what_no_turn_is_asked_for(to_messages, house, engine, more, what):
+    """What a completion has and a turn has not is refused in words, before an engine is asked."""
+    client = to_messages.openai(house.member()).completions
+    with pytest.raises(openai.BadRequestError, match=what):
+        client.create(**{"model": "opus", "prompt": "Once", **more})
+    assert engine.requests == []
+
+
+def test_a_completion_that_breaks_off(to_chats, house, engine):
+    """A stream that ends in the middle, or says that it was refused, never looks whole."""
+    client = to_chats.openai(house.member()).completions
+    engine.reply_next(b"{}", 404)
+    engine.reply_next(HALF_CHAT, headers=STREAM)
+    with pytest.raises(openai.APIError, match="in the middle"):
+        list(client.create(model="opus", prompt="Once", stream=True))
+    engine.reply_next(b"{}", 404)
+    engine.reply_next(chunks({"refusal": "I will not."}, finish="stop"), headers=STREAM)
+    pieces = list(client.create(model="opus", prompt="Once", stream=True))
+    assert "".join(piece.choices[0].text for piece in pieces) == "I will not."
+    assert pieces[-1].choices[0].finish_reason == "content_filter"
+
+
+TURNS = [
+    *ASK,
+    {"role": "assistant", "content": [{"type": "text", "text": "Let me look."}, USE]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "No."}]},
+    {
+        "role": "user",
+        "content": [
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}},
+            {"type": "text", "text": "And this?"},
+        ],
+    },
+]
+COUNTED = {"model": "opus", "messages": TURNS, "system": "Be kind.", "tools": [TOOL]}
+
+
+def test_tokens_are_counted_as_vllm_counts(to_chats, house, engine):
+    """Where the remote has no such call but /tokenize, the whole chat is counted there; then it is asked at once."""
+    client = to_chats.anthropic(house.member()).messages
+    engine.reply_next(b"{}", 404)
+    for _ in range(2):
+        engine.reply_next(b'{"count": 41, "max_model_len": 4096, "tokens": [1, 2]}')
+        assert client.count_tokens(**COUNTED).input_tokens == 41
+    assert [each.path for each in engine.requests] == [COUNT, TOKENIZE, TOKENIZE]
+    sent = received(engine, TOKENIZE)
+    assert [turn["role"] for turn in sent["messages"]] == ["system", "user", "assistant", "tool", "user"]
+    assert sent["add_generation_prompt"] is True
+    assert house.usage.totals().tokens == 0
+
+
+def test_tokens_are_counted_as_openai_counts(to_chats, house, engine):
+    """Where the remote is OpenAI's own service, the response that would be asked for is counted."""
+    client = to_chats.anthropic(house.member()).messages
+    engine.reply_next(b"{}", 404)
+    engine.reply_next(b"{}", 404)
+    engine.reply_next(b'{"object": "response.input_tokens", "input_tokens": 17}')
+    choice = {"type": "tool", "name": "weather"}
+    assert client.count_tokens(**COUNTED, tool_choice=choice).input_tokens == 17
+    last = engine.requests[-1]
+    assert last.path == INPUT_TOKENS
+    sent = json.loads(last.body)
+    TypeAdapter(InputTokenCountParams).validate_python(sent)
+    for item in sent["input"]:
+        TypeAdapter(ResponseInputItemParam).validate_python(item)
+    assert [item.get("type", item.get("role")) for item in sent["input"]] == [
+        *("system", "user", "assistant", "function_call", "function_call_output", "user"),
+    ]
+    assert sent["tool_choice"] == {"type": "function", "name": "weather"}
+
+
+@pytest.mark.parametrize("said", [b"{}", b'{"tokens": []}', b"[]", b'{"count": -1}'])
+def test_a_service_that_counts_nothing_says_so(to_chats, house, engine, said):
+    """No number is made up: a clear error in Anthropic's shape, which its SDK does not try again."""
+    client = to_chats.anthropic(house.member()).messages
+    engine.reply_next(b"{}", 404)
+    engine.reply_next(said)
+    with pytest.raises(anthropic.BadRequestError, match="does not say how many tokens") as caught:
+        client.count_tokens(model="opus", messages=ASK)
+    assert caught.value.body["error"]["code"] == "voice.not_understood"
+
+
+def test_a_service_without_any_way_to_count(to_chats, to_messages, house, engine):
+    """The same of a service that knows none of the calls, whichever API it has."""
+    for server in (to_chats, to_messages):
+        for _ in range(3):
+            engine.reply_next(b'{"detail": "Not Found"}', 404)
+        with pytest.raises(anthropic.BadRequestError, match="does not say how many tokens"):
+            server.anthropic(house.member()).messages.count_tokens(model="opus", messages=ASK)
+        engine._instead.clear()
+
+
+def test_two_calls_of_tools_with_one_number(to_chats, house, engine):
+    """Services that number every call 0 are understood: an id that is new begins another call."""
+    begin = [{**CALL, "index": 0, "id": name} for name in ("call_1", "call_2")]
+    told = chunks(*({"tool_calls": [call]} for call in begin), finish="tool_calls")
+    key = house.member()
+    engine.reply_next(told, headers=STREAM)
+    with to_chats.anthropic(key).messages.stream(model="opus", messages=ASK, max_tokens=9) as stream:
+        uses = stream.get_final_message().content
+    assert [(use.id, use.input) for use in uses] == [(n, {"place": "Oslo"}) for n in ("call_1", "call_2")]
+    engine.reply_next(b"{}", 404)
+    engine.reply_next(told, headers=STREAM)
+    with to_chats.openai(key).responses.stream(model="opus", input="Hello") as stream:
+        calls = stream.get_final_response().output
+    assert [(call.call_id, call.arguments) for call in calls] == [
+        (name, CALL["function"]["arguments"]) for name in ("call_1", "call_2")
+    ]
 
 
 HALF_CHAT = chunks({"content": "Half"}, finish=None).partition(b"data: [DONE]")[0]

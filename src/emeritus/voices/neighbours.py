@@ -16,7 +16,7 @@ from emeritus.voices.errors import EngineDied, NotUnderstood, Unreachable, Voice
 from emeritus.voices.nodes import Node, NodeBook, owner, route
 from emeritus.voices.passage import FAULT, PREFIX, Passage
 from emeritus.voices.pool import NOBODY, Pool
-from emeritus.voices.voice import NO_HEADERS, PLAIN_PATHS, RawAnswer, Relaying
+from emeritus.voices.voice import COUNTING_PATHS, NO_HEADERS, PLAIN_PATHS, RawAnswer, Relaying
 from emeritus.voices.wire import passed_on, relay
 
 EVERY = 2.0
@@ -179,7 +179,7 @@ class _Elsewhere:
 
     @property
     def paths(self) -> frozenset[str]:
-        return PLAIN_PATHS
+        return PLAIN_PATHS | COUNTING_PATHS
 
     @asynccontextmanager
     async def request(

@@ -21,7 +21,7 @@ from emeritus.voices import replies
 from emeritus.voices.address import checked_url
 from emeritus.voices.errors import KeyRefused, NotUnderstood, Unreachable, VoiceClosed, VoiceError
 from emeritus.voices.replies import Reply
-from emeritus.voices.voice import ANTHROPIC_PATHS, NO_HEADERS, OPENAI_PATHS
+from emeritus.voices.voice import ANTHROPIC_PATHS, COUNTING_PATHS, NO_HEADERS, OPENAI_PATHS
 from emeritus.voices.wire import Relayed, exchange, passed_on, relay
 
 _SAMPLING = ("seed", "temperature", "top_p", "top_k", "min_p", "repeat_penalty")
@@ -217,7 +217,7 @@ class OpenAIVoice(RemoteVoice):
     """
 
     kind = "openai-compatible"
-    paths = OPENAI_PATHS
+    paths = OPENAI_PATHS | COUNTING_PATHS
     sends: ClassVar[tuple[str, ...]] = ("seed", "temperature", "top_p")
 
     def __init__(

@@ -23,7 +23,7 @@ from emeritus.voices.engine_process import EngineProcess, Program, free_port, ne
 from emeritus.voices.errors import CALL_AGAIN, EngineNotStarted, VoiceError
 from emeritus.voices.remote import OpenAIVoice
 from emeritus.voices.replies import Reply
-from emeritus.voices.voice import NO_HEADERS, OPENAI_PATHS
+from emeritus.voices.voice import COUNTING_PATHS, NO_HEADERS, OPENAI_PATHS
 from emeritus.voices.wire import Relayed, exchange
 
 _VLLM = Program("vLLM", "Install it (`pip install vllm`), or name its program with the option `command`.")
@@ -74,7 +74,7 @@ class _Served(OpenAIVoice):
 class VllmVoice:
     """A `Voice` over weights that vLLM serves; it `Rests`. Starts at the first call, and again when it has died."""
 
-    paths = OPENAI_PATHS
+    paths = OPENAI_PATHS | COUNTING_PATHS
 
     def __init__(
         self,

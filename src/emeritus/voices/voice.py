@@ -11,6 +11,8 @@ OPENAI_PATHS = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/respon
 ANTHROPIC_PATHS = frozenset({"/v1/messages", "/v1/messages/count_tokens"})
 PLAIN_PATHS = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/messages/count_tokens"})
 """What every engine that loads weights here is asked; all else is told as a chat."""
+COUNTING_PATHS = frozenset({"/v1/messages/count_tokens", "/tokenize", "/v1/responses/input_tokens"})
+"""Where services with OpenAI's API may say how many tokens a call would be. Most have one of these, or none."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 

@@ -13,10 +13,10 @@ from emeritus.core.errors import EmeritusError, IntegrityError
 from emeritus.voices import Pool
 from emeritus.voices.errors import NotUnderstood
 from emeritus.voices.passage import FAULT, PREFIX, Passage
-from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS
+from emeritus.voices.voice import ANTHROPIC_PATHS, COUNTING_PATHS, OPENAI_PATHS
 from emeritus.web.gateway.asked import read
 
-CALLS: Final = OPENAI_PATHS | ANTHROPIC_PATHS
+CALLS: Final = OPENAI_PATHS | ANTHROPIC_PATHS | COUNTING_PATHS
 log = structlog.get_logger("emeritus.nodes")
 
 

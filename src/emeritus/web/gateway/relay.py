@@ -16,16 +16,16 @@ from emeritus.access.gate import Links
 from emeritus.access.ports import Ended
 from emeritus.core.errors import EmeritusError
 from emeritus.voices.errors import BadReply, Busy, EngineDied, KeyRefused, NotUnderstood, VoiceError
-from emeritus.voices.voice import RawAnswer, Relaying
+from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS, RawAnswer, Relaying
 from emeritus.web.gateway import answers
 from emeritus.web.gateway.asked import Asked
+from emeritus.web.gateway.counting import COUNT, uncounted
 from emeritus.web.gateway.door import Entered
 from emeritus.web.gateway.meter import Events, Meter
 from emeritus.web.gateway.parts import VoicePool
-from emeritus.web.gateway.responses import CHAT
 from emeritus.web.gateway.retelling import Retelling
 from emeritus.web.gateway.turnstile import Turnstile
-from emeritus.web.gateway.ways import way
+from emeritus.web.gateway.ways import ways
 
 MAX_WHOLE: Final = 32 * 2**20
 HUNG_UP: Final = 499
@@ -45,7 +45,7 @@ class _Failure(msgspec.Struct):
 class Relay:
     """Asks the model and answers with what it says. Every call that was let in is written down at its end.
 
-    *chatting* is shared by all calls: the models, and paths, of which the engine was seen to know only chats.
+    *lacking* is shared by all calls: the models, and the paths that their engines were seen not to have.
     """
 
     turnstile: Turnstile
@@ -56,7 +56,7 @@ class Relay:
     request_id: str
     headers_in: Mapping[str, str]
     meter: Meter
-    chatting: set[tuple[str, str]]
+    lacking: set[tuple[str, str]]
     retelling: Retelling | None = None
     status: int = 0
     left: bool = False
@@ -133,25 +133,23 @@ class Relay:
         model = self.entered.admission.model.id
         if self.entered.admission.model.away is None:
             self.asked.require_nothing_to_fetch()
+        path = self.asked.path
         async with self.pool.alease(model, self.entered.admission.key_id) as voice:
-            path = self.asked.path
-            # An engine that has chats may say that it has more, and not have it: then it is told a chat.
-            other = way(path, voice.paths - {path})
-            tries = other is not None and path in voice.paths and other.to == CHAT
-            if path in voice.paths and not (tries and (model, path) in self.chatting):
-                body = self.asked.body_for(model)
-                async with voice.request(path, body, self.headers_in) as answer:
-                    if not (tries and answer.status in _NO_SUCH_PATH):
-                        await self._pass_on(send, answer, model)
-                        return
-            if other is None:
+            found = [each for each in ways(path, voice.paths) if (model, _to(path, each)) not in self.lacking]
+            if not found:
                 raise _not_spoken(model, path, voice)
-            body = other.ask(self.asked.fields, model)
-            async with voice.request(other.to, body, self.headers_in) as answer:
-                self.retelling = other
-                await self._pass_on(send, answer, model)
-                if tries:
-                    self.chatting.add((model, path))
+            # An engine may say that it has a path, and not have it: then it is told in the next way.
+            for number, way in enumerate(found):
+                body = self.asked.body_for(model) if way is None else way.ask(self.asked.fields, model)
+                async with voice.request(_to(path, way), body, self.headers_in) as answer:
+                    if answer.status in _NO_SUCH_PATH and number + 1 < len(found):
+                        continue
+                    if answer.status in _NO_SUCH_PATH and path == COUNT:
+                        raise uncounted()
+                    self.retelling = way
+                    await self._pass_on(send, answer, model)
+                self.lacking |= {(model, _to(path, each)) for each in found[:number]}
+                return
 
     async def _pass_on(self, send: Send, answer: RawAnswer, model: str) -> None:
         if answer.status >= 400:
@@ -166,7 +164,7 @@ class Relay:
         body = await _read(answer, MAX_WHOLE)
         if self.retelling is not None:
             body = self.retelling.whole(body, self.asked.fields, self._retold_as(self.retelling))
-        if self.asked.path != "/v1/messages/count_tokens":
+        if self.asked.path != COUNT:
             self.meter.whole(body)
         await self._write_down(200)
         await self._start(send, 200, {"content-type": kind, "content-length": str(len(body))})
@@ -229,6 +227,7 @@ class Relay:
             "cache-control": "no-store",
             **headers,
             **answers.request_headers(self.request_id),
+            **({"emeritus-told-as": self.retelling.to} if self.retelling is not None else {}),
             **shapes.model_headers(
                 entered.standing, entered.admission.model, self.links, entered.admission.called
             ),
@@ -275,7 +274,10 @@ async def _failure(answer: RawAnswer, model: str) -> VoiceError | NotUnderstood:
     return BadReply(told, next_step="Call again.")
 
 
+def _to(path: str, way: Retelling | None) -> str:
+    return path if way is None else way.to
+
+
 def _not_spoken(model: str, path: str, voice: Relaying) -> NotUnderstood:
-    return NotUnderstood(
-        f"{model} does not answer at {path}.", next_step=f"It answers at {', '.join(sorted(voice.paths))}."
-    )
+    here = [each for each in sorted(OPENAI_PATHS | ANTHROPIC_PATHS) if ways(each, voice.paths)]
+    return NotUnderstood(f"{model} does not answer at {path}.", next_step=f"It answers at {', '.join(here)}.")

@@ -1,10 +1,11 @@
 """What all ways of telling one API's calls in another's share: their form, and what a stream is cut into."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
-from attrs import frozen
+from attrs import define, field, frozen
 
 from emeritus.voices.errors import BadReply
 from emeritus.web.gateway.asked import BadRequest
@@ -39,6 +40,57 @@ class Retelling:
     ask: Callable[[Fields, str], bytes]
     whole: Callable[[bytes, Fields, str], bytes]
     stream: Callable[[Fields, str], Telling]
+
+
+@define
+class EventByEvent(ABC):
+    """A `Telling` of events that hold JSON. *fields* are those of the call; *name* is the id of the answer.
+
+    A kind of it says what each event tells, and with what the stream ends, once it has been heard that it is whole.
+    """
+
+    told_by: ClassVar[str]
+    """What sends the events, in an error's words."""
+
+    fields: Fields
+    name: str
+    _ended: bool = field(default=False, init=False)
+
+    def feed(self, event: bytes) -> list[bytes]:
+        """Return the events that tell what *event*, a whole one, told.
+
+        Raises:
+            BadReply: it is none of this API, or it says that the engine failed.
+        """
+        chunk = _chunk_of(event)
+        if chunk is None:
+            return []
+        if chunk == "done":
+            return self.end()
+        try:
+            return self._tell(chunk)
+        except _ODD:
+            raise BadReply(
+                f"The engine sent what is no event of a {self.told_by}.", next_step="Call again."
+            ) from None
+
+    def end(self) -> list[bytes]:
+        """Return the events that end the stream; none, when it has ended. Raises BadReply: it broke off."""
+        if self._ended:
+            return []
+        last = self._last()
+        if last is None:
+            raise BadReply("The engine's stream ended in the middle of the answer.", next_step="Call again.")
+        self._ended = True
+        return last
+
+    @abstractmethod
+    def _tell(self, chunk: dict[str, Any]) -> list[bytes]:
+        """Return the events that tell *chunk*; it comes from outside, so that anything of `_ODD` may be raised."""
+
+    @abstractmethod
+    def _last(self) -> list[bytes] | None:
+        """Return the events that end the stream; None when it was not heard why it ended."""
 
 
 def through(first: Retelling, second: Retelling) -> Retelling:
@@ -88,25 +140,7 @@ def retold(fields: Fields, model: str, tell: Callable[[dict[str, Any]], dict[str
     return msgspec.json.encode({"model": model, **told})
 
 
-def fed(
-    event: bytes,
-    tell: Callable[[dict[str, Any]], list[bytes]],
-    end: Callable[[], list[bytes]],
-    api: str,
-) -> list[bytes]:
-    """Return what *event* tells, as *tell* has it; at the chat's own last one what *end* has. Raises BadReply."""
-    chunk = chunk_of(event)
-    if chunk is None:
-        return []
-    if chunk == "done":
-        return end()
-    try:
-        return tell(chunk)
-    except _ODD:
-        raise BadReply(f"The engine sent what is no event of a {api}.", next_step="Call again.") from None
-
-
-def chunk_of(event: bytes) -> dict[str, Any] | Literal["done"] | None:
+def _chunk_of(event: bytes) -> dict[str, Any] | Literal["done"] | None:
     """Return what an event carries; None for a comment that only keeps the connection open.
 
     Raises:
@@ -127,8 +161,3 @@ def chunk_of(event: bytes) -> dict[str, Any] | Literal["done"] | None:
         shown = "".join(char if char.isprintable() else " " for char in said).strip().rstrip(".")
         raise BadReply(f"The engine broke off: {shown or 'it does not say why'}.", next_step="Call again.")
     return chunk
-
-
-def broke_off() -> BadReply:
-    """Return the error for a stream that ended without saying why."""
-    return BadReply("The engine's stream ended in the middle of the answer.", next_step="Call again.")

@@ -65,7 +65,7 @@ class _Gateway:
         self._parts = parts
         self._door = door
         self._turnstile = Turnstile(door)
-        self._chatting: set[tuple[str, str]] = set()
+        self._lacking: set[tuple[str, str]] = set()
         self.routes: list[Route] = []
 
     async def call(self, request: Request) -> Response | Relay:
@@ -88,7 +88,7 @@ class _Gateway:
             request_id,
             request.headers,
             Meter(hide_usage=call.usage_added),
-            self._chatting,
+            self._lacking,
         )
 
     async def models(self, request: Request) -> Response:

@@ -1,61 +1,51 @@
 """The stream of a message as the stream of a chat."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from attrs import define, field
 
 from emeritus.web.gateway.chats import whole as shapes
-from emeritus.web.gateway.retelling import broke_off, fed
+from emeritus.web.gateway.retelling import EventByEvent
 
 
 @define
-class Telling:
-    """Tells one stream. *fields* are those of the call; *chat_id* names the answer.
+class Telling(EventByEvent):
+    """Tells one stream. *name* is the id of the chat.
 
     The last event before the end carries the usage, whether it was asked for or not: the meter keeps it back.
     """
 
-    fields: Mapping[str, msgspec.Raw]
-    chat_id: str
-    _head: dict[str, Any] = field(factory=dict)
-    _ended: bool = False
-    _reason: str | None = None
-    _usage: dict[str, Any] = field(factory=dict)
-    _calls: int = -1
+    told_by = "message"
 
-    def feed(self, event: bytes) -> list[bytes]:
-        """Return the events that tell what *event*, one whole event of the message, told. Raises BadReply."""
-        return fed(event, self._event, list, "message")
+    _head: dict[str, Any] = field(factory=dict, init=False)
+    _stopped: bool = field(default=False, init=False)
+    _reason: str | None = field(default=None, init=False)
+    _usage: dict[str, Any] = field(factory=dict, init=False)
+    _calls: int = field(default=-1, init=False)
 
-    def end(self) -> list[bytes]:
-        """Return nothing more; the stream ended with its own last event. Raises BadReply: it broke off."""
-        if not self._ended:
-            raise broke_off()
-        return []
-
-    def _event(self, told: dict[str, Any]) -> list[bytes]:
-        match told["type"]:
+    def _tell(self, chunk: dict[str, Any]) -> list[bytes]:
+        match chunk["type"]:
             case "message_start":
-                message = told["message"]
-                self._head = shapes.head("chat.completion.chunk", self.chat_id, message.get("model", ""))
+                message = chunk["message"]
+                self._head = shapes.head("chat.completion.chunk", self.name, message.get("model", ""))
                 self._usage |= message.get("usage") or {}
                 return [self._delta({"role": "assistant", "content": ""})]
-            case "content_block_start" if told["content_block"]["type"] == "tool_use":
-                block = told["content_block"]
+            case "content_block_start" if chunk["content_block"]["type"] == "tool_use":
+                block = chunk["content_block"]
                 self._calls += 1
                 return [self._call(shapes.tool_call(block["id"], block["name"], ""))]
-            case "content_block_start" if told["content_block"].get("text"):
-                return [self._delta({"content": told["content_block"]["text"]})]
+            case "content_block_start" if chunk["content_block"].get("text"):
+                return [self._delta({"content": chunk["content_block"]["text"]})]
             case "content_block_delta":
-                return self._piece(told["delta"])
+                return self._piece(chunk["delta"])
             case "message_delta":
-                self._reason = told["delta"].get("stop_reason") or self._reason
-                counted = told.get("usage") or {}
+                self._reason = chunk["delta"].get("stop_reason") or self._reason
+                counted = chunk.get("usage") or {}
                 self._usage |= {name: count for name, count in counted.items() if count is not None}
             case "message_stop":
-                return self._end()
+                self._stopped = True
+                return self.end()
         return []
 
     def _piece(self, delta: dict[str, Any]) -> list[bytes]:
@@ -68,8 +58,9 @@ class Telling:
                 return [self._call({"function": {"arguments": delta["partial_json"]}})]
         return []
 
-    def _end(self) -> list[bytes]:
-        self._ended = True
+    def _last(self) -> list[bytes] | None:
+        if not self._stopped:
+            return None
         counted = {**self._head, "choices": [], "usage": shapes.usage(self._usage)}
         return [
             self._delta({}, shapes.finish(self._reason)),

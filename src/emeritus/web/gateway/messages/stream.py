@@ -7,36 +7,27 @@ import msgspec
 from attrs import define, field
 
 from emeritus.web.gateway.messages import whole as shapes
-from emeritus.web.gateway.retelling import broke_off, fed
+from emeritus.web.gateway.retelling import EventByEvent
 
 
 @define
-class Telling:
-    """Tells one stream. *fields* are those of the call; *message_id* names the message."""
+class Telling(EventByEvent):
+    """Tells one stream. *name* is the id of the message."""
 
-    fields: Mapping[str, msgspec.Raw]
-    message_id: str
-    _model: str = ""
-    _begun: bool = False
-    _ended: bool = False
-    _finish: str | None = None
-    _matched: Any = None
-    _called: bool = False
-    _usage: Mapping[str, Any] = field(factory=dict)
-    _open: str | int | None = None
-    _place: int = -1
+    told_by = "chat"
 
-    def feed(self, event: bytes) -> list[bytes]:
-        """Return the events that tell what *event*, one whole event of the chat, told. Raises BadReply."""
-        return fed(event, self._chunk, self.end, "chat")
+    _begun: bool = field(default=False, init=False)
+    _finish: str | None = field(default=None, init=False)
+    _matched: Any = field(default=None, init=False)
+    _called: bool = field(default=False, init=False)
+    _usage: Mapping[str, Any] = field(factory=dict, init=False)
+    _open: str | int | None = field(default=None, init=False)
+    _call_id: str = field(default="", init=False)
+    _place: int = field(default=-1, init=False)
 
-    def end(self) -> list[bytes]:
-        """Return the events that end the stream; none, when it has ended. Raises BadReply: it broke off."""
-        if self._ended:
-            return []
+    def _last(self) -> list[bytes] | None:
         if self._finish is None:
-            raise broke_off()
-        self._ended = True
+            return None
         reason, matched = shapes.why_ended(self._finish, self._matched, called=self._called)
         delta = {"stop_reason": reason, "stop_sequence": matched}
         return [
@@ -45,11 +36,11 @@ class Telling:
             _event("message_stop"),
         ]
 
-    def _chunk(self, chunk: dict[str, Any]) -> list[bytes]:
+    def _tell(self, chunk: dict[str, Any]) -> list[bytes]:
         out: list[bytes] = []
         if not self._begun:
             self._begun = True
-            begun = shapes.message(self.message_id, chunk.get("model", ""), ())
+            begun = shapes.message(self.name, chunk.get("model", ""), ())
             out.append(_event("message_start", message=begun))
         self._usage = chunk.get("usage") or self._usage
         for choice in chunk.get("choices") or ():
@@ -76,8 +67,9 @@ class Telling:
     def _call(self, call: dict[str, Any]) -> list[bytes]:
         out: list[bytes] = []
         number, about = int(call.get("index") or 0), call.get("function") or {}
-        if self._open != number:
-            self._called = True
+        # Some services number every call 0: then only its id tells that another one begins.
+        if self._open != number or (call.get("id") or self._call_id) != self._call_id:
+            self._called, self._call_id = True, call["id"]
             out = self._begin(number, shapes.tool_use(call["id"], about["name"], ""))
         if about.get("arguments"):
             out.append(self._piece({"type": "input_json_delta", "partial_json": "" + about["arguments"]}))

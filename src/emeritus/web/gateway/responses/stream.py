@@ -7,7 +7,7 @@ import msgspec
 from attrs import define, field
 
 from emeritus.web.gateway.responses import whole as shapes
-from emeritus.web.gateway.retelling import broke_off, fed
+from emeritus.web.gateway.retelling import EventByEvent
 
 Kind = Literal["reasoning", "message", "function_call"]
 _PREFIX: Mapping[Kind, str] = {"reasoning": "rs", "message": "msg", "function_call": "fc"}
@@ -34,41 +34,28 @@ class _Item:
 
 
 @define
-class Telling:
-    """Tells one stream. *fields* are those of the call; *response_id* names the response."""
+class Telling(EventByEvent):
+    """Tells one stream. *name* is the id of the response."""
 
-    fields: Mapping[str, msgspec.Raw]
-    response_id: str
-    _model: str = ""
-    _created: int = 0
-    _begun: bool = False
-    _ended: bool = False
-    _finish: str | None = None
-    _usage: Mapping[str, Any] | None = None
-    _open: _Item | None = None
-    _done: list[dict[str, Any]] = field(factory=list)
-    _number: int = 0
+    told_by = "chat"
 
-    def feed(self, event: bytes) -> list[bytes]:
-        """Return the events that tell what *event*, one whole event of the chat, told.
+    _model: str = field(default="", init=False)
+    _created: int = field(default=0, init=False)
+    _begun: bool = field(default=False, init=False)
+    _finish: str | None = field(default=None, init=False)
+    _usage: Mapping[str, Any] | None = field(default=None, init=False)
+    _open: _Item | None = field(default=None, init=False)
+    _done: list[dict[str, Any]] = field(factory=list, init=False)
+    _number: int = field(default=0, init=False)
 
-        Raises:
-            BadReply: it is no event of a chat, or it says that the engine failed.
-        """
-        return fed(event, self._chunk, self.end, "chat")
-
-    def end(self) -> list[bytes]:
-        """Return the events that end the stream; none, when it has ended. Raises BadReply: it broke off."""
-        if self._ended:
-            return []
+    def _last(self) -> list[bytes] | None:
         if self._finish is None:
-            raise broke_off()
-        self._ended = True
+            return None
         out = self._close()
         told = self._response()
         return [*out, self._event(f"response.{told['status']}", response=told)]
 
-    def _chunk(self, chunk: dict[str, Any]) -> list[bytes]:
+    def _tell(self, chunk: dict[str, Any]) -> list[bytes]:
         out: list[bytes] = []
         if not self._begun:
             self._begun = True
@@ -104,8 +91,10 @@ class Telling:
     def _call(self, call: dict[str, Any]) -> list[bytes]:
         out: list[bytes] = []
         item, about = self._open, call.get("function") or {}
-        if item is None or item.call != call["index"]:
-            names = {"call": call["index"], "call_id": call.get("id") or "", "name": about.get("name") or ""}
+        number = int(call.get("index") or 0)
+        # Some services number every call 0: then only its id tells that another one begins.
+        if item is None or item.call != number or (call.get("id") or item.call_id) != item.call_id:
+            names = {"call": number, "call_id": call["id"], "name": about["name"]}
             out, item = self._begin("function_call", **names)
         piece = about.get("arguments") or ""
         if not piece:
@@ -117,7 +106,7 @@ class Telling:
     def _begin(self, kind: Kind, **more: Any) -> tuple[list[bytes], _Item]:
         out = self._close()
         place = len(self._done)
-        number = self.response_id.removeprefix("resp_")
+        number = self.name.removeprefix("resp_")
         self._open = item = _Item(kind, f"{_PREFIX[kind]}_{number}_{place}", place, **more)
         out.append(
             self._event("response.output_item.added", output_index=place, item=item.told("in_progress"))
@@ -149,7 +138,7 @@ class Telling:
     def _response(self, status: str = "") -> dict[str, Any]:
         return shapes.response(
             self.fields,
-            self.response_id,
+            self.name,
             model=self._model,
             created=self._created,
             items=self._done,
