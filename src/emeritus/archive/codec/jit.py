@@ -5,6 +5,7 @@ They run without the interpreter's lock.
 # mypy: ignore-errors
 
 from contextlib import suppress
+from pathlib import Path
 
 from llvmlite import ir
 from numba import njit, types
@@ -20,8 +21,17 @@ def compiled(function):
     return made
 
 
+def inside(function):
+    """Return *function*, to be compiled into those that call it: a call costs as much as some hundred numbers."""
+    return njit(nogil=True, boundscheck=False, error_model="numpy", forceinline=True)(function)
+
+
 class _Kept(FunctionCache):
     """What was compiled before, kept on disk: only a help, so that damage or a full disk costs time alone."""
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file._source_stamp = _stamp()  # noqa: SLF001 - numba looks at the function's own file alone
 
     def load_overload(self, *args):
         try:
@@ -34,6 +44,12 @@ class _Kept(FunctionCache):
     def save_overload(self, *args):
         with suppress(Exception):
             super().save_overload(*args)
+
+
+def _stamp():
+    """Return what changes when anything does that is compiled into the loops, be it in another file."""
+    facts = sorted((path.name, path.stat()) for path in Path(__file__).parent.glob("*.py"))
+    return [(name, fact.st_mtime_ns, fact.st_size) for name, fact in facts]
 
 
 def _loads(number):

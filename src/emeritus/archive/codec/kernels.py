@@ -9,7 +9,7 @@ comparison) and 64 bits wide.
 import numpy as np
 
 from emeritus.archive.codec import wide
-from emeritus.archive.codec.jit import compiled, load, load16
+from emeritus.archive.codec.jit import compiled, inside, load, load16
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS
 from emeritus.archive.codec.plain import LOW, QUANTS
 
@@ -26,10 +26,9 @@ _NONE, _ONE, _ALL = np.uint64(0), np.uint64(1), ~np.uint64(0)
 _WIDE, _MANY = np.uint64(wide.WIDTH), np.uint64(wide.MANY)
 _BYTE = np.uint64(255)
 _NOT_DRAWN = np.uint64(wide.NOT_DRAWN)
-_OFTEN = np.uint64(16)  # of so many numbers that have raw bits in `MANY` it is quicker to draw those of all
 
 
-@compiled
+@inside
 def _take(raw, bit, size):
     """Return *size* bits from *bit* on."""
     at, shift = bit >> _U64(3), bit & _U64(7)
@@ -96,7 +95,7 @@ def lay(weights, partitions, of, slots, bits, starts):
     return direct
 
 
-@compiled
+@inside
 def _tokens_one(slots, contexts, i, size, states, lane, words, at, tokens):
     lanes = _U64(states.size - 1)
     while i < size:
@@ -115,7 +114,7 @@ def _tokens_one(slots, contexts, i, size, states, lane, words, at, tokens):
     return at
 
 
-@compiled
+@inside
 def _tokens_many(slots, contexts, size, states, lane, words, at, tokens):
     count, i = _U64(states.size), _NONE
     while i < size:
@@ -129,7 +128,7 @@ def _tokens_many(slots, contexts, size, states, lane, words, at, tokens):
     return at
 
 
-@compiled
+@inside
 def _tokens(slots, contexts, size, states, lane, words, at, tokens):
     """Decode *size* tokens, whose contexts are known; return where the words go on."""
     if wide.IS_HERE:
@@ -137,7 +136,7 @@ def _tokens(slots, contexts, size, states, lane, words, at, tokens):
     return _tokens_one(slots, contexts, _NONE, size, states, lane, words, at, tokens)
 
 
-@compiled
+@inside
 def _numbers_one(tokens, i, size, starts, bits, raw, bit, values):
     while i < size:
         token = _U64(tokens[i])
@@ -150,12 +149,12 @@ def _numbers_one(tokens, i, size, starts, bits, raw, bit, values):
     return bit
 
 
-@compiled
+@inside
 def _numbers_many(tokens, size, starts, bits, first, is_stepped, raw, bit, values):
     i = _NONE
     while i + _MANY <= size:
         left = wide.direct(tokens, i, first, values)
-        if is_stepped and wide.count(left) > _OFTEN:
+        if is_stepped and left != _NONE:
             for at in range(i, i + _MANY, _WIDE):
                 drawn = wide.draw(tokens, at, raw, bit, values)
                 if drawn == _NOT_DRAWN:
@@ -173,7 +172,7 @@ def _numbers_many(tokens, size, starts, bits, first, is_stepped, raw, bit, value
     return _numbers_one(tokens, i, size, starts, bits, raw, bit, values)
 
 
-@compiled
+@inside
 def _numbers(tokens, size, starts, bits, first, is_stepped, raw, bit, values):
     """Find the number that each token and its raw bits make; return where the raw bits go on.
 
@@ -255,7 +254,7 @@ def decode_row(slots, bits, starts, first, contexts, zero, states, words, limit,
     return at, bit
 
 
-@compiled
+@inside
 def _look(base, begin, size, top, shift, mask, contexts, offset, found):
     """Find the context, from *offset* on, that some bits of each number of the base lead to."""
     i, under = _NONE, (_ONE << top) - _ONE
@@ -268,7 +267,7 @@ def _look(base, begin, size, top, shift, mask, contexts, offset, found):
         i += _ONE
 
 
-@compiled
+@inside
 def _step(base, begin, size, top, zero, values, middles, out):
     """Go as far from each number of the base as its folded value, times two to the *zero*, and middle say."""
     i, high = _NONE, _ONE << top

@@ -14,7 +14,7 @@ from emeritus.archive.codec.model import PRECISION, TOKENS
 
 WIDTH = 16
 MANY = 64
-DRAWN = 25  # beside up to seven others before them, in one word
+DRAWN = 25  # beside up to seven others before them, in one word; and sixteen times that, in `MANY` bytes
 NOT_DRAWN = 2**64 - 1
 _HAS = llvm.get_host_cpu_features()
 IS_HERE = _HAS.get("avx512vbmi", False) and _HAS.get("avx512vbmi2", False)
@@ -63,17 +63,13 @@ class _Builder:
         one = self.b.insert_element(nothing, value, _I32(0))
         return self.b.shuffle_vector(one, nothing, _all(_I32, 0, width))
 
-    def gather(self, place, offsets, align=4):
-        """Load a word of 32 bits for each lane, *offsets* bytes behind *place*."""
-        base = self.spread(self.b.ptrtoint(place, _I64), _I64)
-        whole = self.b.add(base, self.b.zext(offsets, _vector(_I64)))
-        pointers = _vector(_I32.as_pointer())
-        name = "llvm.masked.gather.v16i32.v16p0"
-        kinds = [pointers, _I32, _vector(_I1), _vector(_I32)]
-        function = self.declared(name, _vector(_I32), kinds)
-        return self.b.call(
-            function, [self.b.inttoptr(whole, pointers), _I32(align), _all(_I1, 1), _all(_I32, 0)]
-        )
+    def gather(self, place, offsets):
+        """Load a word of 32 bits for each lane, *offsets* words behind *place*; processors gather more slowly."""
+        found = ir.Constant(_vector(_I32), ir.Undefined)
+        for lane in range(WIDTH):
+            offset = self.b.zext(self.b.extract_element(offsets, _I32(lane)), _I64)
+            found = self.b.insert_element(found, self.b.load(self.b.gep(place, [offset])), _I32(lane))
+        return found
 
     def declared(self, name, returned, kinds):
         known = self.b.module.globals.get(name)
@@ -91,7 +87,7 @@ def tokens(typing, slots, contexts, i, states, lane, words, at, into):  # noqa: 
         home = it.place(3, args[4])
         state = it.load(home, _I32)
         index = b.or_(b.shl(chosen, _all(_I32, PRECISION)), b.and_(state, _all(_I32, (1 << PRECISION) - 1)))
-        slot = it.gather(it.place(0), b.shl(index, _all(_I32, 2)))
+        slot = it.gather(it.place(0), index)
         code = b.or_(b.shl(chosen, _all(_I32, TOKENS.bit_length() - 1)), b.and_(slot, _all(_I32, TOKENS - 1)))
         it.store(b.trunc(code, _vector(_I16)), it.place(7, args[2]))
         high = b.lshr(state, _all(_I32, PRECISION))
@@ -99,10 +95,10 @@ def tokens(typing, slots, contexts, i, states, lane, words, at, into):  # noqa: 
         place = b.and_(b.lshr(slot, _all(_I32, 8)), _all(_I32, 4095))
         state = b.add(b.add(b.mul(often, high), place), high)
         short = b.icmp_unsigned("<", state, _all(_I32, 1 << 16))
-        kinds = [_I16.as_pointer(), _vector(_I1), _vector(_I16)]
-        expand = it.declared("llvm.masked.expandload.v16i16", _vector(_I16), kinds)
-        stream = b.bitcast(it.place(5, b.shl(args[6], _I64(1))), _I16.as_pointer())
-        word = b.zext(b.call(expand, [stream, short, _all(_I16, 0)]), _vector(_I32))
+        words_ = _vector(_I16)
+        expand = it.declared("llvm.x86.avx512.mask.expand.v16i16", words_, [words_, words_, _vector(_I1)])
+        coming = it.load(it.place(5, b.shl(args[6], _I64(1))), _I16)
+        word = b.zext(b.call(expand, [coming, _all(_I16, 0), short]), _vector(_I32))
         longer = b.or_(b.shl(state, _all(_I32, 16)), word)
         it.store(b.select(short, longer, state), home)
         count = it.declared("llvm.ctpop.i16", _I16, [_I16])
@@ -124,7 +120,7 @@ def spell(typing, codes, i, rates, states, lane, stream, at):  # noqa: ARG001
         b = builder
         word, real = _vector(_I32), ir.VectorType(ir.FloatType(), WIDTH)
         code = it.load(it.place(0, args[1]), _I32)
-        rate = it.gather(it.place(2), b.shl(code, _all(_I32, 2)))
+        rate = it.gather(it.place(2), code)
         often, first = b.lshr(rate, _all(_I32, 16)), b.and_(rate, _all(_I32, 0xFFFF))
         home = it.place(3, args[4])
         state = it.load(home, _I32)
@@ -253,7 +249,11 @@ def draw(typing, tokens, i, raw, bit, values):  # noqa: ARG001
             lanes = ir.Constant(word, [lane - step if lane >= step else WIDTH for lane in range(WIDTH)])
             total = b.add(total, b.shuffle_vector(total, _all(_I32, 0), lanes))
         at = b.add(b.sub(total, many), it.spread(b.and_(b.trunc(args[3], _I32), _I32(7)), _I32))
-        found = it.gather(it.place(2, b.lshr(args[3], _I64(3))), b.lshr(at, _all(_I32, 3)), align=1)
+        bytes_ = _vector(_I8, MANY)
+        here = it.load(it.place(2, b.lshr(args[3], _I64(3))), _I8, MANY)
+        four = b.add(b.mul(b.lshr(at, _all(_I32, 3)), _all(_I32, 0x01010101)), _all(_I32, 0x03020100))
+        permute = it.declared("llvm.x86.avx512.permvar.qi.512", bytes_, [bytes_, bytes_])
+        found = b.bitcast(b.call(permute, [here, b.bitcast(four, bytes_)]), word)
         found = b.lshr(found, b.and_(at, _all(_I32, 7)))
         found = b.and_(found, b.sub(b.shl(_all(_I32, 1), many), _all(_I32, 1)))
         value = b.add(begin, found)
@@ -333,16 +333,6 @@ def add_products(typing, data, at, matrices, row, sums):  # noqa: ARG001
         return context.get_dummy_value()
 
     return types.void(data, types.uint64, matrices, types.uint64, sums), generate
-
-
-@intrinsic
-def count(typing, mask):  # noqa: ARG001
-    """Return how many bits are set."""
-
-    def generate(context, builder, signature, args):  # noqa: ARG001
-        return builder.ctpop(args[0])
-
-    return types.uint64(types.uint64), generate
 
 
 @intrinsic
