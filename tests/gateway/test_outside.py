@@ -52,6 +52,16 @@ def test_an_engine_of_this_house_fetches_nothing(server, engine, key, path, body
     assert engine.requests == []
 
 
+def test_no_spelling_hides_an_address(server, engine, key):
+    """JSON may write any letter of a name as a number; the engine reads the same name, and so does the gateway."""
+    body = json.dumps(said({"type": "image_url", "image_url": {"url": INSIDE}}))
+    hidden = body.replace("url", "\\u0075rl")
+    assert json.loads(hidden) == json.loads(body)
+    answer = server.http(CHAT, data=hidden.encode(), authorization=f"Bearer {key}")
+    assert (answer.status, answer.json["error"]["code"]) == (400, "request.fetches")
+    assert engine.requests == []
+
+
 def test_what_carries_itself_travels(server, engine, key):
     """A picture that comes with the call travels, and so do words and tools that speak of addresses."""
     tool = {

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -32,8 +32,6 @@ def passing_routes(pool: Pool, passage: Passage) -> list[Route]:
                 raise NotUnderstood("That is no path of speech.", next_step="Ask for one that is.")
         except EmeritusError as why:
             return Response(f"{why.sentence}\n{why.next_step}", why.status, {FAULT: why.id})
-        except ClientDisconnect:
-            return Response(status_code=400)
         return _Passing(pool, model, path, body, key, dict(request.headers))
 
     return [Route(PREFIX + "{model}/{path:path}", enter, methods=["POST"])]

@@ -67,7 +67,7 @@ class Applying:
         request_id = self._request_id()
         try:
             self._pace.step(request.client.host if request.client else "")
-            given = _decode(await asked.read(request, MAX_BODY), _Apply)
+            given = await _read(request, _Apply)
             told = await anyio.to_thread.run_sync(self._apply, given)
         except EmeritusError as error:
             return answers.error_answer(error, request_id)
@@ -86,9 +86,9 @@ class Applying:
         """Take an appeal; the receipt comes as bearer."""
         request_id = self._request_id()
         try:
-            given = _decode(await asked.read(request, MAX_BODY), _Appeal)
+            given = await _read(request, _Appeal)
             told = await anyio.to_thread.run_sync(
-                self._appeal, request.path_params["id"], _receipt(request), given.why
+                self._appeal, request.path_params["id"], asked.bearer_of(request), given.why
             )
         except EmeritusError as error:
             return answers.error_answer(error, request_id)
@@ -98,7 +98,9 @@ class Applying:
         """Make the key of a granted application, and end the one before; the receipt comes as bearer."""
         request_id = self._request_id()
         try:
-            told = await anyio.to_thread.run_sync(self._key, request.path_params["id"], _receipt(request))
+            told = await anyio.to_thread.run_sync(
+                self._key, request.path_params["id"], asked.bearer_of(request)
+            )
         except EmeritusError as error:
             return answers.error_answer(error, request_id)
         return answers.json_answer(told, request_id, 201)
@@ -158,16 +160,6 @@ class Applying:
         return new_id("req", self._parts.clock.now())
 
 
-def _decode(body: bytes, shape: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as why:
-        told = "".join(char if char.isprintable() else " " for char in str(why))[:200]
-        raise asked.BadRequest(
-            f"This is not an application: {told}.",
-            next_step="GET /v1/applications says what belongs into one.",
-        ) from None
-
-
-def _receipt(request: Request) -> str:
-    return request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+async def _read(request: Request, shape: type[T]) -> T:
+    body = await asked.read(request, MAX_BODY)
+    return asked.decoded(body, shape, "an application", "GET /v1/applications says what belongs into one.")

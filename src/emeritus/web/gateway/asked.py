@@ -1,12 +1,13 @@
 """What a caller asks: a bounded body, of which only the model and how to stream are read."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
 from attrs import frozen
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from emeritus.access.keys import KEY
 from emeritus.core.errors import EmeritusError
@@ -14,6 +15,8 @@ from emeritus.core.errors import EmeritusError
 MAX_BODY: Final = 4 * 2**20
 BODY_SECONDS: Final = 30.0
 DRAIN: Final = 60 * 2**20
+_MAY_NAME_ONE: Final = re.compile(rb"url|\\u")
+"""What JSON has in it that names an address: in plain letters, or with some of them escaped."""
 _SAID: Final = ("messages", "input", "prompt", "system", "tools")
 _ADDRESSES: Final = frozenset({"url", "image_url", "video_url", "audio_url", "file_url", "server_url"})
 _STREAM_OPTIONS: Final = frozenset({"/v1/chat/completions", "/v1/completions"})
@@ -39,6 +42,13 @@ class TooSlow(BadRequest):
 
     id = "request.too_slow"
     status = 408
+
+
+class CallerLeft(BadRequest):
+    """The caller left before the body had arrived; nobody hears this."""
+
+    id = "request.left"
+    status = 499
 
 
 class FetchesNothing(BadRequest):
@@ -77,7 +87,7 @@ class Asked:
         """Let through what carries its own pictures and files. Raises FetchesNothing for an address to fetch from."""
         for name in _SAID:
             raw = self.fields.get(name, b"")
-            if b"url" in bytes(raw):
+            if _MAY_NAME_ONE.search(raw):
                 _look_for_addresses(msgspec.json.decode(raw))
 
 
@@ -88,8 +98,7 @@ async def read(request: Request, limit: int = MAX_BODY) -> bytes:
     sending does not hear an answer.
 
     Raises:
-        TooLarge, TooSlow: it is not passed on.
-        ClientDisconnect: the caller left.
+        TooLarge, TooSlow, CallerLeft: it is not passed on.
     """
     told = request.headers.get("content-length", "")
     if told.isdigit() and int(told) > limit + DRAIN:
@@ -108,9 +117,22 @@ async def read(request: Request, limit: int = MAX_BODY) -> bytes:
         raise TooSlow(
             f"The body did not arrive within {BODY_SECONDS:g} seconds.", next_step="Send it again."
         ) from None
+    except ClientDisconnect:
+        raise CallerLeft(
+            "The caller left while the body was being sent.", next_step="Send it again."
+        ) from None
     if size > limit:
         raise _too_large(limit)
     return bytes(body)
+
+
+def decoded(body: bytes, shape: type[T], what: str, next_step: str) -> T:
+    """Read a JSON body of ours, which is to be *what*. Raises BadRequest, with *next_step*."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as why:
+        told = "".join(char if char.isprintable() else " " for char in str(why))[:200]
+        raise BadRequest(f"This is not {what}: {told}.", next_step=next_step) from None
 
 
 def parse(path: str, body: bytes) -> Asked:
@@ -139,11 +161,15 @@ def parse(path: str, body: bytes) -> Asked:
     return Asked(path, model, stream, fields, usage_added)
 
 
+def bearer_of(request: Request) -> str:
+    """Return what came as bearer; nothing where nothing did."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
+
+
 def key_of(request: Request) -> str | None:
     """Return the key that came with a call; of two, the one that looks like ours."""
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    found = [bearer.strip()] if scheme.lower() == "bearer" else []
-    found.append(request.headers.get("x-api-key", "").strip())
+    found = (bearer_of(request), request.headers.get("x-api-key", "").strip())
     given = [text for text in found if text]
     return next((text for text in given if text.startswith(KEY)), given[0] if given else None)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import anyio.to_thread
 from attrs import field, frozen
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from emeritus.access import billing
@@ -49,8 +49,6 @@ class BillingEvents:
             told = await anyio.to_thread.run_sync(self._take, self._billing, header, body)
         except EmeritusError as error:
             return answers.error_answer(error, request_id)
-        except ClientDisconnect:
-            return Response(status_code=400)
         return answers.json_answer(told, request_id)
 
     def _take(self, told: Billing, header: str, body: bytes) -> dict[str, Any]:

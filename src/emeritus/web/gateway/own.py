@@ -52,7 +52,7 @@ class Own:
     async def rotate(self, request: Request) -> Response:
         """Make another key in the place of this one, which works on for the hours that are asked for."""
         try:
-            given = decoded(await asked.read(request, MAX_BODY) or b"{}", _Rotate)
+            given = await _read(request, _Rotate, b"{}")
         except EmeritusError as error:
             return answers.error_answer(error, self._request_id())
         return await self._answer(request, functools.partial(self._rotate, given), writes=True)
@@ -81,7 +81,7 @@ class Own:
     async def set_webhook(self, request: Request) -> Response:
         """Send notices for the holder to an address from now on; a first message goes there at once."""
         try:
-            given = decoded(await asked.read(request, MAX_BODY), _Webhook)
+            given = await _read(request, _Webhook)
         except EmeritusError as error:
             return answers.error_answer(error, self._request_id())
 
@@ -123,16 +123,9 @@ class Own:
         return new_id("req", self._parts.clock.now())
 
 
-def decoded(body: bytes, shape: type[T]) -> T:
-    """Read a JSON body. Raises BadRequest."""
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as why:
-        told = "".join(char if char.isprintable() else " " for char in str(why))[:200]
-        raise asked.BadRequest(
-            f"This cannot be read: {told}.",
-            next_step="See the reference of the gateway for what belongs there.",
-        ) from None
+async def _read(request: Request, shape: type[T], without: bytes = b"") -> T:
+    body = await asked.read(request, MAX_BODY) or without
+    return asked.decoded(body, shape, "what belongs there", "See the reference of the gateway for what does.")
 
 
 def _account(here: holders.Account, since: str | None) -> dict[str, Any]:

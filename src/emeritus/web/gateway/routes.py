@@ -1,7 +1,7 @@
 """The routes of the gateway."""
 
 import anyio.to_thread
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -75,8 +75,6 @@ class _Gateway:
             entered = await self._turnstile.enter(Coming(request_id, call.model, asked.key_of(request)))
         except EmeritusError as error:
             return answers.error_answer(error, request_id)
-        except ClientDisconnect:
-            return Response(status_code=400)
         if isinstance(entered, Refused):
             return answers.refusal_answer(entered.refusal, entered.standing, self._door.links, request_id)
         return Relay(
