@@ -64,6 +64,27 @@ def test_whole_and_streamed_say_the_same(client, house, engine):
     assert house.usage.totals().tokens == 2 * whole.usage.total_tokens
 
 
+def test_a_refusal_is_told_as_one(client, engine, server, key):
+    """What a model refuses in is a refusal in the response too, whole and streamed alike; each event is as declared."""
+    said = {"choices": [{"message": {"refusal": "I will not."}, "finish_reason": "stop"}], "usage": USAGE}
+    engine.reply_next(json.dumps(said).encode())
+    whole = client.create(model="opus", input="?", parallel_tool_calls=None, tools=None, tool_choice=None)
+    Response.model_validate(json.loads(whole.model_dump_json(warnings="error")))
+    engine.reply_next(
+        chunks({"refusal": "I will "}, {"refusal": "not."}, usage=USAGE),
+        headers={"content-type": "text/event-stream"},
+    )
+    with client.stream(model="opus", input="?") as stream:
+        events = list(stream)
+        final = stream.get_final_response()
+    for each in events:
+        EVENTS.validate_python(json.loads(each.model_dump_json(warnings=False)), strict=False)
+    for response in (whole, final):
+        assert [part.to_dict() for part in response.output[0].content] == [
+            {"type": "refusal", "refusal": "I will not."}
+        ]
+
+
 def test_every_event_is_as_the_sdk_declares_it(client, engine, server, key):
     """Thoughts, words and two tools in one stream: every event validates against the SDK's own types."""
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "weather", "arguments": ""}}

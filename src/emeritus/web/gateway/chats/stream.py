@@ -24,6 +24,10 @@ class Telling(EventByEvent):
     _usage: dict[str, Any] = field(factory=dict, init=False)
     _calls: int = field(default=-1, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        # llama.cpp leaves message_start out when its first token is only a part of a character
+        self._head = shapes.head("chat.completion.chunk", self.name, "")
+
     def _tell(self, chunk: dict[str, Any]) -> list[bytes]:
         match chunk["type"]:
             case "message_start":

@@ -1,6 +1,6 @@
 """The stream of a chat as the stream of a response: each item opened, told in pieces, closed, in order."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -9,8 +9,13 @@ from attrs import define, field
 from emeritus.web.gateway.responses import whole as shapes
 from emeritus.web.gateway.retelling import EventByEvent
 
-Kind = Literal["reasoning", "message", "function_call"]
-_PREFIX: Mapping[Kind, str] = {"reasoning": "rs", "message": "msg", "function_call": "fc"}
+Kind = Literal["reasoning", "message", "refusal", "function_call"]
+_PREFIX: Mapping[Kind, str] = {"reasoning": "rs", "message": "msg", "refusal": "msg", "function_call": "fc"}
+_PIECES: Mapping[Kind, str] = {"reasoning": "reasoning_text", "message": "output_text", "refusal": "refusal"}
+_PARTS: Mapping[Kind, Callable[[str], dict[str, Any]]] = {
+    "message": shapes.output_text,
+    "refusal": shapes.refusal,
+}
 
 
 @define
@@ -26,8 +31,8 @@ class _Item:
     text: str = ""
 
     def told(self, status: str) -> dict[str, Any]:
-        if self.kind == "message":
-            return shapes.message(self.id, self.text, status)
+        if self.kind in _PARTS:
+            return shapes.message(self.id, _PARTS[self.kind](self.text), status)
         if self.kind == "reasoning":
             return shapes.reasoning(self.id, self.text, status)
         return shapes.function_call(self.id, self.call_id, self.name, self.text, status)
@@ -72,6 +77,8 @@ class Telling(EventByEvent):
                 out += self._say("reasoning", delta["reasoning_content"])
             if delta.get("content"):
                 out += self._say("message", delta["content"])
+            if delta.get("refusal"):
+                out += self._say("refusal", delta["refusal"])
             for call in delta.get("tool_calls") or ():
                 out += self._call(call)
             self._finish = choice.get("finish_reason") or self._finish
@@ -83,10 +90,8 @@ class Telling(EventByEvent):
         if item is None or item.kind != kind:
             out, item = self._begin(kind)
         item.text += piece
-        name = "output_text" if kind == "message" else "reasoning_text"
         more: dict[str, Any] = {"logprobs": []} if kind == "message" else {}
-        told = {"item_id": item.id, "output_index": item.place, "content_index": 0, "delta": piece, **more}
-        return [*out, self._event(f"response.{name}.delta", **told)]
+        return [*out, self._event(f"response.{_PIECES[kind]}.delta", **_at(item), delta=piece, **more)]
 
     def _call(self, call: dict[str, Any]) -> list[bytes]:
         out: list[bytes] = []
@@ -111,8 +116,8 @@ class Telling(EventByEvent):
         out.append(
             self._event("response.output_item.added", output_index=place, item=item.told("in_progress"))
         )
-        if kind == "message":
-            out.append(self._event("response.content_part.added", **_at(item), part=shapes.output_text("")))
+        if kind in _PARTS:
+            out.append(self._event("response.content_part.added", **_at(item), part=_PARTS[kind]("")))
         return out, item
 
     def _close(self) -> list[bytes]:
@@ -122,17 +127,16 @@ class Telling(EventByEvent):
         told = item.told("completed")
         self._done.append(told)
         out: list[bytes] = []
-        if item.kind == "message":
-            part = shapes.output_text(item.text)
-            out += [
-                self._event("response.output_text.done", **_at(item), text=item.text, logprobs=[]),
-                self._event("response.content_part.done", **_at(item), part=part),
-            ]
-        elif item.kind == "reasoning":
-            out.append(self._event("response.reasoning_text.done", **_at(item), text=item.text))
-        else:
+        if item.kind == "function_call":
             done = {"item_id": item.id, "output_index": item.place, "name": item.name, "arguments": item.text}
             out.append(self._event("response.function_call_arguments.done", **done))
+        else:
+            words: dict[str, Any] = {"refusal" if item.kind == "refusal" else "text": item.text}
+            words |= {"logprobs": []} if item.kind == "message" else {}
+            out.append(self._event(f"response.{_PIECES[item.kind]}.done", **_at(item), **words))
+        if item.kind in _PARTS:
+            part = _PARTS[item.kind](item.text)
+            out.append(self._event("response.content_part.done", **_at(item), part=part))
         return [*out, self._event("response.output_item.done", output_index=item.place, item=told)]
 
     def _response(self, status: str = "") -> dict[str, Any]:

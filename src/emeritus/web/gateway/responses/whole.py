@@ -27,8 +27,10 @@ def whole(body: bytes, fields: Mapping[str, msgspec.Raw], response_id: str) -> b
         number = response_id.removeprefix("resp_")
         if said.get("reasoning_content"):
             items.append(reasoning(f"rs_{number}", said["reasoning_content"]))
-        if said.get("content"):
-            items.append(message(f"msg_{number}", said["content"]))
+        if said.get("refusal"):
+            items.append(message(f"msg_{number}", refusal(said["refusal"])))
+        elif said.get("content"):
+            items.append(message(f"msg_{number}", output_text(said["content"])))
         for place, call in enumerate(said.get("tool_calls") or ()):
             about = call["function"]
             items.append(function_call(f"fc_{number}_{place}", call["id"], about["name"], about["arguments"]))
@@ -61,7 +63,8 @@ def response(
     cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(finish or "")
 
     def asked(name: str, default: Any = None) -> Any:
-        return fields.get(name, default)
+        given = fields.get(name)
+        return default if given is None or bytes(given) == b"null" else given
 
     return {
         "id": response_id,
@@ -90,20 +93,25 @@ def response(
     }
 
 
-def message(item_id: str, text: str, status: str = "completed") -> dict[str, Any]:
-    """Return words as an item."""
+def message(item_id: str, part: Mapping[str, Any], status: str = "completed") -> dict[str, Any]:
+    """Return words (`output_text`), or a `refusal`, as an item."""
     return {
         "id": item_id,
         "type": "message",
         "role": "assistant",
         "status": status,
-        "content": [output_text(text)] if status == "completed" else [],
+        "content": [part] if status == "completed" else [],
     }
 
 
 def output_text(text: str) -> dict[str, Any]:
     """Return words as a part of an item."""
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def refusal(text: str) -> dict[str, Any]:
+    """Return the words of a refusal as a part of an item."""
+    return {"type": "refusal", "refusal": text}
 
 
 def reasoning(item_id: str, text: str, status: str = "completed") -> dict[str, Any]:
