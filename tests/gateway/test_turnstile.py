@@ -177,3 +177,21 @@ def test_those_who_come_together_count_for_one_another(turnstile, house, run):
     answers = run(crowd())
     assert sum(isinstance(answer, Entered) for answer in answers) == 3
     assert house.usage.totals().requests == 3
+
+
+def test_what_is_newer_stands(house, works, pool):
+    """A reader that began before a model was added does not take it away from those who came later."""
+    door = Door(works.parts(pool))
+    with house.work() as early:
+        older = door.standing(early)
+        house.model("newer")
+        assert "newer" in door.standing(house).models
+        size = house.log.size
+        house.log.size = lambda: older.size
+        entries = house.log.entries
+        house.log.entries = lambda **asked: [e for e in entries(**asked) if e.seq < older.size]
+        try:
+            assert "newer" not in door.standing(early).models
+        finally:
+            house.log.size, house.log.entries = size, entries
+    assert "newer" in door.look().models

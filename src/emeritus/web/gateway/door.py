@@ -56,7 +56,10 @@ class Door:
 
     def standing(self, work: Work) -> Standing:
         """Return what stands now."""
-        before, found = self._standing, standing.standing(work.log, self._standing)
+        before = self._standing
+        found = standing.standing(work.log, before)
+        if before is not None and found.size < before.size:
+            return found  # a reader that began earlier than another: what is newer stands
         if before is not None and found is not before:
             for name, model in before.models.items():
                 if (
