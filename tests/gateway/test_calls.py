@@ -314,6 +314,21 @@ def test_engine_errors_come_in_one_shape(server, engine, key, status, seen, retr
             assert "\a" not in answer.json["error"]["message"]
 
 
+@pytest.mark.parametrize(("told", "retry"), [("40", "40"), ("999999", "3600"), ("soon", "2"), ("", "2")])
+def test_a_remote_says_when_to_come_again(server, engine, key, told, retry):
+    """A busy remote's own word on when to try again is passed on, within an hour; without one it is ours."""
+    engine.reply_next(b"{}", 429, {"retry-after": told})
+    answer = chat(server, key)
+    assert (answer.status, answer.headers["retry-after"]) == (503, retry)
+
+
+def test_an_engine_that_packs_its_answer(server, engine, key):
+    """An answer in an encoding that nobody asked for is an error, and no bytes that nobody can read."""
+    engine.reply_next(b"\x1f\x8b\x08", headers={"content-encoding": "gzip"})
+    answer = chat(server, key)
+    assert (answer.status, answer.json["error"]["code"]) == (502, "voice.bad_reply")
+
+
 def test_engine_nonsense(server, engine, key):
     """An error that is not JSON is still one clear error."""
     engine.reply_next(b"<html>" * 100, 500)

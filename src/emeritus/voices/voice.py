@@ -19,7 +19,7 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 class RawAnswer(Protocol):
     """An HTTP answer on its way through: nothing of it is parsed, nothing is changed.
 
-    *headers* has lower-case names and only what a caller may see (content-type, content-encoding,
+    *headers* has lower-case names and only what a caller may see (content-type,
     content-length, retry-after, request-id and the like). *chunks* may be read once; leaving the
     context before its end hangs up, which frees the engine's slot.
     """

@@ -29,7 +29,6 @@ _PASS_ON = frozenset({"content-type", "accept", "anthropic-version", "anthropic-
 _PASS_BACK = frozenset(
     {
         "content-type",
-        "content-encoding",
         "content-length",
         "cache-control",
         "retry-after",
@@ -204,6 +203,11 @@ async def relay(
     try:
         if 300 <= response.status < 400:
             raise redirected(who)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise BadReply(
+                f"{who} answered in an encoding that was not asked for.",
+                next_step="Have it answer without compression; none was asked for.",
+            )
         back = {name.lower(): value for name, value in response.headers.items() if name.lower() in _PASS_BACK}
         yield Relayed(response.status, back, response, who, seconds, lost)
     finally:

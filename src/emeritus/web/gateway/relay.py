@@ -29,6 +29,7 @@ from emeritus.web.gateway.ways import ways
 
 MAX_WHOLE: Final = 32 * 2**20
 HUNG_UP: Final = 499
+_LONGEST_WAIT: Final = 3600
 _NO_SUCH_PATH: Final = frozenset({404, 405, 501})
 log = structlog.get_logger("emeritus.gateway")
 
@@ -268,7 +269,9 @@ async def _failure(answer: RawAnswer, model: str) -> VoiceError | NotUnderstood:
             next_step="Tell the steward; call again later.",
         )
     if answer.status in (429, 503, 529):
-        return Busy(told, next_step="Call again in a moment.")
+        after = answer.headers.get("retry-after", "")
+        wait = min(int(after), _LONGEST_WAIT) if after.isdecimal() and len(after) < 9 else None
+        return Busy(told, next_step="Call again in a moment.", retry_after=wait)
     if answer.status < 500:
         return NotUnderstood(told, next_step="Change the call; the same one would be answered the same way.")
     return BadReply(told, next_step="Call again.")
