@@ -43,6 +43,25 @@ def test_a_schedule_is_set_and_shown(house):
     )  # fmt: skip
 
 
+def test_what_is_given_is_never_passed_over(house):
+    """An option that says nothing without another is refused, and one alone changes what was laid down."""
+    for words, needs in (
+        (["schedule", MODEL, "--by-model"], "--regime"),
+        (["chooser", MODEL, "--reason", "r"], "--by"),
+        (["rhythm", MODEL, "--holidays", "DE", "--reason", "r"], "--weekday"),
+    ):
+        house.refuses("column", *words, code=2, fault="input.invalid", says=needs)
+    house.does("column", "rhythm", MODEL, "--weekday", "friday", "--lead", "3", "--reason", "Fridays.")
+    before = house.does("column", "rhythm", MODEL, "--weeks", "60")
+    after = house.does(
+        "column", "rhythm", MODEL, "--holidays", "DE", "--weeks", "60", "--reason", "Holidays."
+    )
+    assert "moved from" not in before
+    changed = [line for line in after.splitlines() if line not in before.splitlines()]
+    assert changed
+    assert all("moved from" in line for line in changed), "the day and the lead are as they were"
+
+
 def test_weeks_are_set_and_shown_with_their_holidays(house):
     set_ = ["--weekday", "friday", "--lead", "3", "--holidays", "de", "--reason", "Fridays.", "--weeks", "60"]
     printed = house.does("column", "rhythm", MODEL, *set_)

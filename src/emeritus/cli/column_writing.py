@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Literal
 
 import click
+from attrs import evolve
 
 from emeritus import column
 from emeritus.cli.house import Home, day, say_json
 from emeritus.column.figures import streak
 from emeritus.column.rhythm import WEEKDAYS
+from emeritus.core.errors import InvalidInput
 from emeritus.registry import get_model, organisation
 
 
@@ -24,6 +26,8 @@ from emeritus.registry import get_model, organisation
 @click.pass_obj
 def schedule(home: Home, model: str, names: tuple[str, ...], by_model: bool, reason: str) -> None:
     """Lay down how MODEL's essays from the second on are prompted; without --regime, show it."""
+    if not names and (by_model or reason):
+        raise _without("--regime", "Nothing is laid down without a regime.")
     if names:
         regimes = [column.load(name) for name in names]
         chooser: Literal["turns", "model"] = "model" if by_model else "turns"
@@ -48,6 +52,8 @@ def schedule(home: Home, model: str, names: tuple[str, ...], by_model: bool, rea
 @click.pass_obj
 def chooser(home: Home, model: str, who: Literal["model", "person"] | None, reason: str) -> None:
     """Lay down who chooses among MODEL's drafts: the model (as long as nothing else is laid down), or a reviewer."""
+    if who is None and reason:
+        raise _without("--by", "It is not said who is to choose.")
     if who is not None:
         from emeritus.process import publish as stage
 
@@ -65,11 +71,9 @@ def chooser(home: Home, model: str, who: Literal["model", "person"] | None, reas
 @click.command()
 @click.argument("model")
 @click.option("--weekday", type=click.Choice(WEEKDAYS), help="On which essays are due.")
-@click.option("--lead", "lead_days", type=int, default=2, show_default=True, help="Days ahead for the draft.")
-@click.option(
-    "--holidays", default="", metavar="COUNTRY", help="Whose public holidays are kept: DE, or DE-BE."
-)
-@click.option("--on-holiday", type=click.Choice(["move", "skip"]), default="move", show_default=True)
+@click.option("--lead", "lead_days", type=int, help="Days ahead for the draft; 2 at first.")
+@click.option("--holidays", metavar="COUNTRY", help="Whose public holidays are kept: DE, or DE-BE; '': none.")
+@click.option("--on-holiday", type=click.Choice(["move", "skip"]), help="At first: move.")
 @click.option("--reason", default="", help="For the public.")
 @click.option("--weeks", type=int, default=6, show_default=True, help="How many weeks to show.")
 @click.pass_obj
@@ -77,17 +81,27 @@ def rhythm(
     home: Home,
     model: str,
     weekday: str | None,
-    lead_days: int,
-    holidays: str,
-    on_holiday: Literal["move", "skip"],
+    lead_days: int | None,
+    holidays: str | None,
+    on_holiday: Literal["move", "skip"] | None,
     reason: str,
     weeks: int,
 ) -> None:
-    """Set on which day MODEL's essays are due; show the weeks to come."""
-    if weekday is not None:
-        wanted = column.Rhythm(weekday, lead_days, holidays.upper(), on_holiday)
+    """Set on which day MODEL's essays are due, or change what is told of that; show the weeks to come."""
+    told = {
+        "weekday": weekday,
+        "lead_days": lead_days,
+        "holidays": holidays.upper() if holidays is not None else None,
+        "on_holiday": on_holiday,
+    }
+    changes = {name: value for name, value in told.items() if value is not None}
+    if changes or reason:
         with home.open() as house, house.works.write() as work:
             get_model(work.log, model)
+            before = column.rhythm(work.log, model)
+            if before is None and weekday is None:
+                raise _without("--weekday", "No day was laid down for this column yet.")
+            wanted = evolve(before, **changes) if before else column.Rhythm(**changes)
             column.set_rhythm(work.log, model, wanted, reason=reason, by=home.actor())
     with home.open() as house, house.works.read() as work:
         known = get_model(work.log, model)
@@ -237,3 +251,7 @@ def notebook(home: Home, model: str) -> None:
 
 
 commands = (schedule, chooser, rhythm, renew, end, import_, regenerate, figures, notebook)
+
+
+def _without(option: str, sentence: str) -> InvalidInput:
+    return InvalidInput(f"{sentence} Nothing was changed.", next_step=f"Give {option}, too.")
