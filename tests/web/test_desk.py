@@ -294,6 +294,11 @@ def test_a_veto_takes_two_people_and_a_ground(house, client_for, signed_in):
     assert send(first, path, **fields).status_code == 303
     assert send(first, path, **fields).status_code == 403
     second = signed_in(client_for(house), "second-token")
+    own, other = first.get(path).text, second.get(path).text
+    assert "Take the veto back" in own
+    assert "Second the veto" not in own
+    assert "Take the veto back" not in other
+    assert "Second the veto" in other
     assert send(second, path, **fields).status_code == 303
     answer = second.get(f"/column/essays/{essay}")
     assert answer.status_code == 410

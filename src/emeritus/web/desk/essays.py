@@ -13,6 +13,7 @@ from emeritus.column import Ground, Standing, State
 from emeritus.column.disclaimer import disclaimer
 from emeritus.column.review import MOST_REDRAFTS
 from emeritus.core.errors import InvalidInput
+from emeritus.core.people import Actor
 from emeritus.process import publish as stage
 from emeritus.process.hub import Hub
 from emeritus.process.ports import Work
@@ -68,7 +69,7 @@ class EssayPages:
                     for each, text in column.to_choose_from(work.log, work.utterances, essay.id)
                 ],
                 "ready": essay.state not in column.UNREADY,
-                "can": _possible(essay),
+                "can": _possible(essay, session.actor),
             }
 
         return self.desk.show(request, session, "desk_essay.html", view, sent)
@@ -116,8 +117,8 @@ def _publish(work: Work, essay: str, session: Session, sent: Form, hub: Hub | No
     return stage.publish(work, essay, by=session.actor, hub=hub)
 
 
-def _possible(essay: Standing) -> frozenset[str]:
-    """Return which forms make sense for *essay*; whether its sender may use them is decided on sending."""
+def _possible(essay: Standing, who: Actor) -> frozenset[str]:
+    """Return which forms make sense for *essay* and *who*; whether they may use them is decided on sending."""
     able = {
         State.DRAFTED: {"approve", "hold", "veto", "redraft", "beside"},
         State.HELD: {"approve", "veto", "redraft", "beside"},
@@ -125,6 +126,8 @@ def _possible(essay: Standing) -> frozenset[str]:
         State.VETO_PROPOSED: {"approve", "veto", "withdraw", "beside"},
         State.PUBLISHED: {"beside"},
     }.get(essay.state, set())
+    if essay.veto is not None:
+        able = able - ({"veto"} if essay.veto.proposed_by == who else {"withdraw"})
     if essay.held is not None:
         able = able - {"hold"}
     return frozenset(able - {"redraft"} if len(essay.redrafts) >= MOST_REDRAFTS else able)
