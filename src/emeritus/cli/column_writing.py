@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from attrs import evolve
 
 from emeritus import column
 from emeritus.cli.house import Home, day, say_json
@@ -88,20 +87,18 @@ def rhythm(
     weeks: int,
 ) -> None:
     """Set on which day MODEL's essays are due, or change what is told of that; show the weeks to come."""
-    told = {
-        "weekday": weekday,
-        "lead_days": lead_days,
-        "holidays": holidays.upper() if holidays is not None else None,
-        "on_holiday": on_holiday,
-    }
-    changes = {name: value for name, value in told.items() if value is not None}
-    if changes or reason:
+    if reason or any(given is not None for given in (weekday, lead_days, holidays, on_holiday)):
         with home.open() as house, house.works.write() as work:
             get_model(work.log, model)
-            before = column.rhythm(work.log, model)
-            if before is None and weekday is None:
+            before = column.rhythm(work.log, model) or (column.Rhythm(weekday) if weekday else None)
+            if before is None:
                 raise _without("--weekday", "No day was laid down for this column yet.")
-            wanted = evolve(before, **changes) if before else column.Rhythm(**changes)
+            wanted = column.Rhythm(
+                weekday or before.weekday,
+                before.lead_days if lead_days is None else lead_days,
+                before.holidays if holidays is None else holidays.upper(),
+                on_holiday or before.on_holiday,
+            )
             column.set_rhythm(work.log, model, wanted, reason=reason, by=home.actor())
     with home.open() as house, house.works.read() as work:
         known = get_model(work.log, model)
