@@ -113,6 +113,10 @@ def write(values: Array, codes: Array, index: Array, tables: Tables) -> Array:
     if most == 0:
         return _NONE
     raw = scratch("bits", codes.size * most // 64 + 2, np.uint64)
+    steps = steps_of(values.itemsize)
+    if values.itemsize <= 4 and (tables.bits.reshape(-1, TOKENS)[:, : steps.size] == steps).all():
+        size = int(spelling.write_steps(values, raw.view(np.uint8)))
+        return raw.view(np.uint8)[: -(-size // 8)]
     size = int(spelling.write(values, codes, index, tables.bits, tables.starts, raw))
     return raw.view(np.uint8)[: -(-size // 8)]
 

@@ -68,3 +68,16 @@ def _loads(number):
 
 
 load, load16 = _loads(types.uint64), _loads(types.uint16)
+
+
+@intrinsic
+def store(typing, array, at, value):  # noqa: ARG001
+    """Write 64 bits, wherever they begin."""
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        place = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(64).as_pointer())
+        builder.store(args[2], place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64, types.uint64), generate

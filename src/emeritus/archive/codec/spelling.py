@@ -4,7 +4,7 @@
 import numpy as np
 
 from emeritus.archive.codec import wide
-from emeritus.archive.codec.jit import compiled
+from emeritus.archive.codec.jit import compiled, inside, store
 from emeritus.archive.codec.model import PRECISION
 from emeritus.archive.codec.plain import LOW
 
@@ -75,6 +75,38 @@ def write(values, codes, index, bits, starts, raw):
                 hold = (rest >> _ONE) >> (size - have - _ONE) if have else _NONE
     raw[at] = hold
     return at * _U64(64) + have
+
+
+@inside
+def _put(raw, bit, hold, value, size):
+    """Write *size* bits, at most `wide.JOINED`; *hold* has those before them that do not fill a byte."""
+    word, end = hold | (value << (bit & _U64(7))), bit + size
+    store(raw, bit >> _U64(3), word)
+    return end, word >> (((end >> _U64(3)) - (bit >> _U64(3))) << _U64(3))
+
+
+@compiled
+def write_steps(values, raw):
+    """Write what `write` does, when all tokens are of a difference's partition (`model.steps_of`)."""
+    bit, hold, i, count = _NONE, _NONE, _NONE, _U64(values.size)
+    joined = np.empty(28, np.uint64)
+    while i < count:
+        taken = _ONE
+        if wide.IS_HERE and i + _WIDE <= count:
+            taken = wide.rests(values, i, joined)
+        if taken == _ONE:
+            value = _U64(values[i])
+            size = max(_U64(np.float64(value).view(_I64) >> _I64(52)), _U64(1025)) - _U64(1025)
+            size = size if value >= _U64(16) else _NONE
+            bit, hold = _put(raw, bit, hold, value & ((_ONE << size) - _ONE), size)
+            i += _ONE
+        else:
+            number = _WIDE // taken
+            first = _U64(2) * _WIDE - _U64(4) * number
+            for at in range(first, first + number):
+                bit, hold = _put(raw, bit, hold, joined[at], joined[at + number])
+            i += _WIDE
+    return bit
 
 
 @compiled

@@ -16,6 +16,7 @@ WIDTH = 16
 MANY = 64
 DRAWN = 25  # beside up to seven others before them, in one word; and sixteen times that, in `MANY` bytes
 NOT_DRAWN = 2**64 - 1
+JOINED = 56  # beside up to seven others before them, in one word
 _HAS = llvm.get_host_cpu_features()
 IS_HERE = _HAS.get("avx512vbmi", False) and _HAS.get("avx512vbmi2", False)
 MULTIPLIES = IS_HERE and _HAS.get("gfni", False)
@@ -268,6 +269,46 @@ def draw(typing, tokens, i, raw, bit, values):  # noqa: ARG001
 
     number = types.uint64
     return number(tokens, number, raw, number, values), generate
+
+
+@intrinsic
+def rests(typing, values, i, joined):  # noqa: ARG001
+    """Find the raw bits of sixteen numbers (see `draw`), and join those of neighbours, the first one's lowest.
+
+    Writes down the bits of eight twos, how many each has, and the same of four fours and of two eights. Returns
+    how many numbers at a time may be taken so that there are at most `JOINED` bits: 8, 4, 2 or 1.
+    """
+
+    def generate(context, builder, signature, args):
+        it = _Builder(context, builder, signature, args)
+        b = builder
+        word, long = _vector(_I32), _vector(_I64, WIDTH // 2)
+        kind = it.place(0).type.pointee
+        value = it.load(it.place(0, args[1]), kind)
+        value = value if kind == _I32 else b.zext(value, word)
+        zeros = it.declared("llvm.ctlz.v16i32", word, [word, _I1])
+        many = b.sub(_all(_I32, 29), b.call(zeros, [value, _I1(0)]))
+        many = b.select(b.icmp_unsigned(">=", value, _all(_I32, 16)), many, _all(_I32, 0))
+        rest = b.and_(value, b.sub(b.shl(_all(_I32, 1), many), _all(_I32, 1)))
+        half, low = _all(_I64, 32, WIDTH // 2), _all(_I64, 2**32 - 1, WIDTH // 2)
+        parted = [(b.and_(both, low), b.lshr(both, half)) for both in (b.bitcast(v, long) for v in (rest, many))]
+        fits, at = [], 0
+        for size in (WIDTH // 2, WIDTH // 4, WIDTH // 8):
+            (first, second), (few, more) = parted
+            rest, many = b.or_(first, b.shl(second, few)), b.add(few, more)
+            it.store(rest, it.place(2, _I64(at)))
+            it.store(many, it.place(2, _I64(at + size)))
+            at += 2 * size
+            most = it.declared(f"llvm.vector.reduce.umax.v{size}i64", _I64, [_vector(_I64, size)])
+            fits.append(b.icmp_unsigned("<=", b.call(most, [many]), _I64(JOINED)))
+            turns = [ir.Constant(_vector(_I32, size // 2), list(range(n, size, 2))) for n in (0, 1)]
+            parted = [[b.shuffle_vector(each, each, turn) for turn in turns] for each in (rest, many)]
+        taken = _I64(1)
+        for power, fit in enumerate(fits, 1):
+            taken = b.select(fit, _I64(1 << power), taken)
+        return taken
+
+    return types.uint64(values, types.uint64, joined), generate
 
 
 @intrinsic
