@@ -471,6 +471,24 @@ def test_raw_bits_drawn_sixteen_at_a_time_are_the_same(seed, size, width, far):
     assert (told == found).all()
 
 
+@given(st.integers(0, 2**32), st.integers(1, 200), st.sampled_from([1, 2, 4]), st.floats(0, 1))
+def test_raw_bits_written_together_are_the_same(seed, size, width, near):
+    """From eight numbers that share a word to one that fills half of it, and to none with any raw bits."""
+    pytest.importorskip("numba")
+    from emeritus.archive.codec import spelling
+
+    chance = np.random.default_rng(seed)
+    bits = steps_of(width)
+    starts = np.cumsum(1 << bits.astype(np.uint64), dtype=np.uint64) - (1 << bits.astype(np.uint64))
+    tops = np.where(chance.random(size) < near, chance.integers(1, 9), 8 * width)
+    values = (chance.integers(0, 2 ** (8 * width), size) >> (8 * width - tops)).astype(f"u{width}")
+    codes = (np.searchsorted(starts, values, "right") - 1).astype(np.uint32)
+    told, found = np.zeros(size + 2, np.uint64), np.zeros(8 * size + 16, np.uint8)
+    used = spelling.write(values, codes, np.arange(bits.size, dtype=np.uint16), bits, starts, told)
+    assert spelling.write_steps(values, found) == used
+    assert (told.view(np.uint8)[: -(-used // 8)] == found[: -(-used // 8)]).all()
+
+
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([1, 2, 4, 8]), st.sampled_from([64, 100, 384, 1500]))
 def test_whole_rows_are_the_same_with_numba_and_without(seed, width, row):
