@@ -265,7 +265,8 @@ def _encode(held: OpenFile, piece: Piece, kin: Kin, *, replace: bool) -> tuple[P
     writing = _writing(held, piece, kin, replace=replace)
     try:
         return in_memory(writing)
-    except (ObjectDamaged, ObjectMissing):  # the base is not to be built on
+    except (ObjectDamaged, ObjectMissing) as why:
+        _blame_base(why, held, piece, writing)
         return in_memory(_writing(held, piece, kin, replace=replace, alone=True))
 
 
@@ -287,12 +288,17 @@ def _write(held: OpenFile, piece: Piece, blobs: Blobs, kin: Kin, pool: Executor,
     try:
         new, size = write(blobs, writing, pool)
     except (ObjectDamaged, ObjectMissing) as why:
-        if writing.base is None or why.object == piece.blake3:
-            _compare(held, piece)  # whose fault is it?
-            raise
-        writing = _writing(held, piece, kin, replace=replace, alone=True)  # the base is not to be built on
+        _blame_base(why, held, piece, writing)
+        writing = _writing(held, piece, kin, replace=replace, alone=True)
         new, size = write(blobs, writing, pool)
     return _Done(new, size, writing.base is not None)
+
+
+def _blame_base(why: ObjectDamaged | ObjectMissing, held: OpenFile, piece: Piece, writing: Writing) -> None:
+    """Return when the base is not to be built on. Raises *why*, or SourceChanged, when it is not its fault."""
+    if writing.base is None or why.object == piece.blake3:
+        _compare(held, piece)
+        raise why
 
 
 def _writing(held: OpenFile, piece: Piece, kin: Kin, *, replace: bool, alone: bool = False) -> Writing:

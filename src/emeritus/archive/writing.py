@@ -1,15 +1,17 @@
-"""Objects on their way into a store: encoded, read back, decoded and compared before they are visible."""
+"""Objects on their way into a store: encoded, decoded again, read back and compared before they are visible."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial
+from itertools import accumulate
 
 from attrs import evolve, frozen
 from blake3 import blake3
 
-from emeritus.archive.codec import ZSTD, Encoding, Scheme, encode, ordered
-from emeritus.archive.facts import MAX_DEPTH, ROW, Facts, damaged, object_path
+from emeritus.archive.codec import ZSTD, Encoding, Scheme, Undecodable, decode, encode, ordered
+from emeritus.archive.errors import BlobMissing, BlobUnreadable
+from emeritus.archive.facts import CHECKSUM, MAX_DEPTH, ROW, Facts, damaged, object_path
 from emeritus.archive.objects import AHEAD, StoredObject
 from emeritus.archive.ports import Blobs, Bytes, Put, Read
 
@@ -20,7 +22,8 @@ class Writing:
 
     *base* is what it becomes a difference from, if its scheme needs one. *replace* what is there; then it
     must not come to stand on more bases than before, because others may be differences from it. What was
-    stored is read back and compared *readings* times, once by its BLAKE3, then by its SHA-256.
+    stored is read back and compared with what was written; with two *readings* it is then read, decoded and
+    compared with its SHA-256 too.
     """
 
     facts: Facts
@@ -64,15 +67,17 @@ def write(blobs: Blobs, writing: Writing, pool: Executor) -> tuple[bool, int]:
             which); nothing is kept.
     """
     writing = writing.ready
-    size = 0
+    size, tail = 0, b""
 
     def counted() -> Iterator[Bytes]:
-        nonlocal size
+        nonlocal size, tail
         for chunk in _chunks(writing, pool):
-            size += len(chunk)
+            size, tail = size + len(chunk), chunk
             yield chunk
 
-    check = partial(_check, writing, pool)
+    def check(read: Read, there: int) -> None:
+        _check(writing, tail, pool, read, there)
+
     if writing.replace:
         blobs.replace(writing.path, counted(), check=check)
         return True, size
@@ -89,43 +94,63 @@ def in_memory(writing: Writing) -> tuple[Put, bool]:
     if writing.base is not None and not _uses_base(chunks[-1]):
         writing = writing.alone
         chunks[0] = writing.facts.head()
-        chunks[-1] = _tail(chunks[0], chunks[-1][:-32])
-    put = Put(writing.path, [b"".join(chunks)], partial(_check, writing, None), writing.replace)
+        chunks[-1] = _tail(chunks[0], chunks[-1][:-CHECKSUM])
+    check = partial(_check, writing, chunks[-1], None)
+    put = Put(writing.path, [b"".join(chunks)], check, writing.replace)
     return put, writing.base is not None
 
 
 def _chunks(writing: Writing, pool: Executor | None) -> Iterator[bytes]:
+    """Yield head, payloads and tail of an object, each payload after it was decoded again."""
     facts, base = writing.facts, writing.base
     head = facts.head()
     yield head
-    base_hasher = blake3()
+    hasher, base_hasher = blake3(), blake3()
     rows = []
     starts = range(0, facts.length, facts.frame)
     work = partial(_encoded, writing)
-    done: Iterable[tuple[Bytes | None, bytes, bytes]]
+    done: Iterable[_Encoded]
     done = map(work, starts) if pool is None or len(starts) == 1 else ordered(pool, work, starts, AHEAD)
-    for below, row, payload in done:
-        if below:
-            base_hasher.update(below)
-        rows.append(row)
-        yield payload
+    for frame in done:
+        if frame.below:
+            base_hasher.update(frame.below)
+        hasher.update(frame.back)
+        rows.append(frame.row)
+        yield frame.payload
     if base is not None:
         for start in range(facts.length, base.facts.length, base.facts.frame):
             base_hasher.update(base.range(start, start + base.facts.frame))
         if base_hasher.hexdigest() != base.facts.blake3:
             raise damaged(base.facts.blake3, "it decodes to other bytes")
+    if hasher.hexdigest() != facts.blake3:
+        raise damaged(facts.blake3, "it decodes to other bytes")
     yield _tail(head, b"".join(rows))
 
 
-def _encoded(writing: Writing, start: int) -> tuple[Bytes | None, bytes, bytes]:
-    """Read and encode the frame at *start*: the base's bytes, its row, its payload."""
+@frozen
+class _Encoded:
+    """One frame: its row, its payload, what that decodes to, and the bytes of the base that it is told beside."""
+
+    row: bytes
+    payload: bytes
+    back: Bytes
+    below: Bytes | None
+
+
+def _encoded(writing: Writing, start: int) -> _Encoded:
+    """Read the frame at *start*, encode it, and decode it again."""
     end = min(start + writing.facts.frame, writing.facts.length)
     raw = writing.read(start, end)
     below = None
     if writing.base is not None and start < writing.base.facts.length:
         below = writing.base.lasting(start, end)
     encoding, payload = encode(writing.scheme, raw, below)
-    return below, ROW.pack(encoding, len(payload), blake3(payload).digest()[:16]), payload
+    row = ROW.pack(encoding, len(payload), blake3(payload).digest()[:16])
+    try:
+        back = decode(encoding, payload, len(raw), below)
+    except Undecodable as why:
+        raise damaged(writing.facts.blake3, f"it cannot be decoded: {why}") from why
+    return _Encoded(row, payload, back, below)
 
 
 def _tail(head: bytes, table: bytes) -> bytes:
@@ -133,20 +158,43 @@ def _tail(head: bytes, table: bytes) -> bytes:
 
 
 def _uses_base(tail: bytes) -> bool:
-    return any(Encoding(encoding).needs_base for encoding, _, _ in ROW.iter_unpack(tail[:-32]))
+    return any(Encoding(encoding).needs_base for encoding, _, _ in ROW.iter_unpack(tail[:-CHECKSUM]))
 
 
-def _check(writing: Writing, pool: Executor | None, read: Read, size: int) -> None:
+def _check(writing: Writing, tail: bytes, pool: Executor | None, read: Read, size: int) -> None:
+    """Compare what the store gives back with what it was given. Raises ObjectDamaged."""
+    digest, head = writing.facts.blake3, writing.facts.head()
+    lengths = [length for _, length, _ in ROW.iter_unpack(tail[:-CHECKSUM])]
+    places = list(accumulate(lengths, initial=len(head)))
+
+    def is_same(number: int) -> bool:
+        payload = read(places[number], places[number + 1])
+        return blake3(payload).digest()[:16] == tail[(number + 1) * ROW.size - 16 : (number + 1) * ROW.size]
+
+    try:
+        same = size == places[-1] + len(tail)
+        same = same and read(0, len(head)) == head and read(places[-1], size) == tail
+        numbers = range(len(lengths))
+        found = map(is_same, numbers) if pool is None else ordered(pool, is_same, numbers, AHEAD)
+        same = same and all(found)
+    except (BlobUnreadable, BlobMissing) as why:
+        raise damaged(digest, why.sentence) from why
+    if not same:
+        raise damaged(digest, "the store gives back other bytes than it was given")
+    if writing.readings > 1:
+        _check_again(writing, pool, read, size)
+
+
+def _check_again(writing: Writing, pool: Executor | None, read: Read, size: int) -> None:
+    """Decode what the store gives back, and compare its SHA-256. Raises ObjectDamaged."""
+
     def base(digest: str, _below: tuple[str, ...]) -> StoredObject:
         assert writing.base is not None
         assert digest == writing.base.facts.blake3
         return writing.base
 
-    stored = StoredObject.parse(read, size, writing.facts.blake3, base)
-    stored.check(writing.facts, pool)
-    if writing.readings > 1:
-        sha = hashlib.sha256()
-        for raw in StoredObject.parse(read, size, writing.facts.blake3, base).whole(pool):
-            sha.update(raw)
-        if sha.hexdigest() != writing.facts.sha256:
-            raise damaged(writing.facts.blake3, "it has another SHA-256 than its header tells")
+    sha = hashlib.sha256()
+    for raw in StoredObject.parse(read, size, writing.facts.blake3, base).whole(pool):
+        sha.update(raw)
+    if sha.hexdigest() != writing.facts.sha256:
+        raise damaged(writing.facts.blake3, "it has another SHA-256 than its header tells")

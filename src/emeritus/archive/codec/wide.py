@@ -291,7 +291,9 @@ def rests(typing, values, i, joined):  # noqa: ARG001
         many = b.select(b.icmp_unsigned(">=", value, _all(_I32, 16)), many, _all(_I32, 0))
         rest = b.and_(value, b.sub(b.shl(_all(_I32, 1), many), _all(_I32, 1)))
         half, low = _all(_I64, 32, WIDTH // 2), _all(_I64, 2**32 - 1, WIDTH // 2)
-        parted = [(b.and_(both, low), b.lshr(both, half)) for both in (b.bitcast(v, long) for v in (rest, many))]
+        parted = [
+            (b.and_(both, low), b.lshr(both, half)) for both in (b.bitcast(v, long) for v in (rest, many))
+        ]
         fits, at = [], 0
         for size in (WIDTH // 2, WIDTH // 4, WIDTH // 8):
             (first, second), (few, more) = parted
