@@ -269,6 +269,9 @@ def _grant(house: Shell) -> None:
     house.refuses(
         "access", "appeal", second, "--why", "Again.", code=4, fault="conflict", says="cannot be appealed"
     )
+    shown = house.does("access", "show", second)
+    assert "A second one of the same." in shown
+    assert "It is for something else." in shown
     house.does("access", "grant", second, "--reason", "That is so.")
     house.does("access", "revoke", grant, "--reason", "It ended early.")
     lost = house.does("access", "keys").split()[0]

@@ -77,8 +77,8 @@ def test_the_receipt_fetches_the_key(client, house):
     assert key not in client.get(at).text
 
 
-def test_a_refusal_is_appealed_by_form_once(client, house):
-    """With the receipt and a reason; then it waits for a person again."""
+def test_a_refusal_is_appealed_by_form_once(client, house, signed_in, client_for):
+    """With the receipt and a reason; then it waits for a person again, who reads both reasons and nobody else does."""
     number, receipt = applied(client)
     at = f"/access/applications/{number}"
     with house.works.write() as work:
@@ -89,10 +89,14 @@ def test_a_refusal_is_appealed_by_form_once(client, house):
     wrong = client.post(f"{at}/appeal", data={"receipt": "x", "why": "<b>please</b>"})
     assert wrong.status_code == 403
     assert "&lt;b&gt;please" in wrong.text
-    client.post(f"{at}/appeal", data={"receipt": receipt, "why": "please"})
+    client.post(f"{at}/appeal", data={"receipt": receipt, "why": "please, <b>look</b> again"})
     with house.works.write() as work:
         assert applications.get_application(work.log, number).status == "appealed"
     assert 'action="' + at + '/appeal"' not in client.get(at).text
+    read = signed_in(client_for(house)).get("/desk/applications").text
+    assert "please, &lt;b&gt;look&lt;/b&gt; again" in read
+    assert "not now" in read
+    assert "please" not in client.get(at).text
 
 
 def test_how_applications_are_answered_is_public(house, client):

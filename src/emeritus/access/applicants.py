@@ -18,6 +18,14 @@ def applicant(private: Private, application: str) -> dict[str, Any]:
     return {name: facts[name] for name in ("who", "contact", "purpose")}
 
 
+def appeal_of(private: Private, application: str) -> str | None:
+    """Return what an appeal says for another answer; None where there is none, or it was forgotten."""
+    try:
+        return str(private.get(appeal_fact(application))["why"])
+    except NotFound:
+        return None
+
+
 def holds_receipt(private: Private, application: str, receipt: str) -> bool:
     """Tell whether *receipt* is the one that this applicant was given."""
     try:
@@ -50,3 +58,8 @@ def _contact(contact: str) -> str:
 def fact(application: str) -> str:
     """Return the name of the private fact about who made an application."""
     return f"application:{application}"
+
+
+def appeal_fact(application: str) -> str:
+    """Return the name of the private fact about why an application was appealed."""
+    return f"appeal:{application}"

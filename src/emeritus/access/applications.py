@@ -11,7 +11,7 @@ from typing import Any, Literal
 from attrs import evolve, field, frozen
 
 from emeritus.access import keys as secret
-from emeritus.access.applicants import fact, note_contact
+from emeritus.access.applicants import appeal_fact, fact, note_contact
 from emeritus.access.downloads import download_policy
 from emeritus.access.policy import policy
 from emeritus.core.clock import Clock
@@ -218,7 +218,7 @@ def appeal(log: Log, private: Private, application: str, *, why: str, by: Actor 
             + ", so it cannot be appealed.",
             next_step="A refusal can be appealed once; a new application can always be made.",
         )
-    committed = private.put(f"appeal:{application}", {"why": _text(why, "why")})
+    committed = private.put(appeal_fact(application), {"why": _text(why, "why")})
     _append(
         log,
         "application.appealed",

@@ -92,9 +92,14 @@ def show(home: Home, application: str) -> None:
         facts = applicants.applicant(work.private, application)
         rules = declared.against(work.log, work.private, found, house.clock.now())
         against = [*objections(work.log, found), *(rule.says for rule in rules)] if found.open else []
+        appealed = applicants.appeal_of(work.private, application)
     click.echo(f"{found.id}  {day(found.received_at)}  {found.status}  {', '.join(found.models)}")
     for name in ("who", "contact", "purpose"):
         click.echo(f"  {name:8} {facts[name]}")
+    if found.reason:
+        click.echo(f"  {'reason':8} {found.reason}")
+    if appealed is not None:
+        click.echo(f"  {'appeal':8} {appealed}")
     for objection in against:
         click.echo(f"  {'against':8} {objection}")
 

@@ -26,11 +26,15 @@ RECENT = 20
 
 @frozen
 class Filed:
-    """An application with who applies (None once forgotten), and what speaks against granting it by itself."""
+    """An application with who applies (None once forgotten), and what speaks against granting it by itself.
+
+    *appeal* is what they say for another answer, where they said so.
+    """
 
     application: Application
     facts: Mapping[str, Any] | None
     objections: tuple[str, ...]
+    appeal: str | None
 
 
 def _filed(work: Work, application: Application, now: datetime) -> Filed:
@@ -40,7 +44,7 @@ def _filed(work: Work, application: Application, now: datetime) -> Filed:
         facts = None
     rules = declared.against(work.log, work.private, application, now)
     against = [*objections(work.log, application), *(rule.says for rule in rules)]
-    return Filed(application, facts, tuple(against))
+    return Filed(application, facts, tuple(against), applicants.appeal_of(work.private, application.id))
 
 
 @frozen
