@@ -32,7 +32,7 @@ def tour(house: House, url: str) -> None:
         f"  first essay  {url}/column/essays/{essay}\n"
         f"  the record   {url}/record\n"
         f"  desk         {url}/desk   (token: {token})\n"
-        f"  gateway      {url}/v1     (OpenAI and Anthropic SDKs; key: {member_key})\n"
+        f"  gateway      {url}/v1     (OpenAI's SDK; Anthropic's: {url}; key: {member_key})\n"
         f"  on the shell emeritus --home {house.settings.home} status {MODEL}"
     )
 
