@@ -307,6 +307,29 @@ def test_a_veto_takes_two_people_and_a_ground(house, client_for, signed_in):
     assert column.get_essay(house.log, house.utterances, essay).text.startswith("# On waiting")
 
 
+def test_a_translation_is_looked_at_then_offered(house, client_for, signed_in):
+    """It is shown as readers will get it before anything is done; what was typed is never lost."""
+    essay = f"{MODEL}-essay-1"
+    path, page = f"/desk/essays/{essay}/translations", f"/column/essays/{essay}/in/fr"
+    client = signed_in(client_for(house), "reviewer-token")
+    words = {"language": "fr", "translator": "Émilie <b>", "text": "# Bonjour\n\nEt <script>adieu</script>."}
+    wrong = send(client, path, form="look", **(words | {"language": "no language"}))
+    assert wrong.status_code == 422
+    assert "Et &lt;script&gt;adieu" in wrong.text
+    size = house.log.size()
+    looked = send(client, path, form="look", **words)
+    assert looked.status_code == 200
+    for shown in ("This is a translation into French", "Émilie &lt;b&gt;", "Bonjour</h1>"):
+        assert shown in looked.text
+    assert "<script>adieu" not in looked.text
+    assert "Émilie &lt;b&gt;" in send(client, path, form="change", **words).text
+    assert (house.log.size(), client.get(page).status_code) == (size, 404)
+    assert send(client, path, form="offer", **words).headers["location"] == page
+    assert client.get(f"{page}.md").text == words["text"]
+    assert "French" in client.get(path).text
+    assert client.get(f"/desk/essays/{MODEL}-essay-4/translations").status_code == 409
+
+
 # ---- applications ----
 
 

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from emeritus.column.essay import standing
 from emeritus.column.standing import Standing
+from emeritus.core.digests import sha256
 from emeritus.core.errors import Conflict, InvalidInput
 from emeritus.core.people import Actor, require_person
 from emeritus.core.speech import Message, Sampling, Utterance, Utterances
@@ -111,18 +112,11 @@ def by_machine(
             next_step="Try a model with a longer context; or give a translation that a person made.",
         )
     body = {"language": language, "kind": "machine", "by": said.model, "utterance": utterances.keep(said)}
-    return _append(log, essay, body, by)
+    return log.append(_act(log, essay, body, by))
 
 
-def by_person(
-    log: Log, documents: Documents, essay_id: str, language: str, text: str, *, translator: str, by: Actor
-) -> Entry:
-    """Put a translation that a person made beside a published essay; their name is for the public.
-
-    Raises:
-        NotPermitted: *by* has no part here. Conflict: the essay is not published.
-        InvalidInput: no words, too many of them, or no name.
-    """
+def act_of_person(log: Log, essay_id: str, language: str, text: str, *, translator: str, by: Actor) -> Act:
+    """Return the act by which *by* offers a person's translation, which is not done yet. Raises as `by_person`."""
     essay = _published(log, essay_id, by)
     name = " ".join(translator.split())
     if not 1 <= len(name) <= 100:
@@ -134,8 +128,22 @@ def by_person(
         raise InvalidInput(
             "The translation is empty or too long.", next_step=f"Give 1 to {MOST_CHARACTERS} characters."
         )
-    kept = documents.keep(text.encode(), "text/markdown; charset=utf-8")
-    return _append(log, essay, {"language": language, "kind": "human", "by": name, "document": kept}, by)
+    digest = sha256(text.encode())
+    return _act(log, essay, {"language": language, "kind": "human", "by": name, "document": digest}, by)
+
+
+def by_person(
+    log: Log, documents: Documents, essay_id: str, language: str, text: str, *, translator: str, by: Actor
+) -> Entry:
+    """Put a translation that a person made beside a published essay; their name is for the public.
+
+    Raises:
+        NotPermitted: *by* has no part here. Conflict: the essay is not published.
+        InvalidInput: no words, too many of them, or no name.
+    """
+    act = act_of_person(log, essay_id, language, text, translator=translator, by=by)
+    documents.keep(text.encode(), "text/markdown; charset=utf-8")
+    return log.append(act)
 
 
 def _published(log: Log, essay_id: str, by: Actor) -> Standing:
@@ -150,21 +158,23 @@ def _published(log: Log, essay_id: str, by: Actor) -> Standing:
     return essay
 
 
-def _append(log: Log, essay: Standing, body: dict[str, str], by: Actor) -> Entry:
+def _act(log: Log, essay: Standing, body: dict[str, str], by: Actor) -> Act:
     number = len(log.entries(kinds={KIND}, subject=essay.id)) + 1
-    return log.append(Act("essay.translated", body, by, essay.model, essay.id, f"{KIND}:{essay.id}:{number}"))
+    return Act(KIND, body, by, essay.model, essay.id, f"{KIND}:{essay.id}:{number}")
 
 
 def translations(log: Log, essay_id: str) -> dict[str, Translation]:
     """Return the translations of an essay, by language; a newer one takes the place of an older."""
-    found = {}
-    for entry in log.entries(kinds={KIND}, subject=essay_id):
-        body = entry.body
-        words = body.get("utterance") or body["document"]
-        found[body["language"]] = Translation(
-            essay_id, body["language"], body["kind"], body["by"], words, entry
-        )
-    return dict(sorted(found.items(), key=lambda each: (not each[0].startswith("zh"), each[0])))
+    found = [read(entry) for entry in log.entries(kinds={KIND}, subject=essay_id)]
+    by_language = {each.language: each for each in found}
+    return dict(sorted(by_language.items(), key=lambda each: (not each[0].startswith("zh"), each[0])))
+
+
+def read(entry: Entry) -> Translation:
+    """Return the translation that *entry* offers."""
+    body = entry.body
+    words = body.get("utterance") or body["document"]
+    return Translation(entry.subject or "", body["language"], body["kind"], body["by"], words, entry)
 
 
 def text_of(translation: Translation, utterances: Utterances, documents: Documents) -> str:

@@ -15,6 +15,7 @@ from emeritus.web.desk import (
     preview,
     reports,
     sittings,
+    translations,
     usage,
     wishes,
 )
@@ -34,6 +35,7 @@ def routes(house: House) -> list[Route]:
         *budgets.routes(desk),
         *preview.routes(desk),
         *essays.routes(desk),
+        *translations.routes(desk),
         *columns.routes(desk),
         *letters.routes(desk),
         *applications.routes(desk),

@@ -13,7 +13,7 @@ from emeritus.column.regime import parse
 from emeritus.column.render import title_of
 from emeritus.column.standing import Edition
 from emeritus.column.tags import tags, tags_of
-from emeritus.column.translation import Translation, text_of, translations
+from emeritus.column.translation import Translation, translations
 from emeritus.core.digests import sha256
 from emeritus.core.errors import EmeritusError, NotFound
 from emeritus.core.people import Actor
@@ -140,18 +140,6 @@ class TagPage:
     name: str
     total: int
     listed: tuple[Listed, ...]
-
-
-@frozen
-class TranslationPage:
-    """A translation, with what it is a translation of."""
-
-    essay: Essay
-    model: Model
-    translation: Translation
-    text: str
-    translator: str
-    disclaimer: str
 
 
 @frozen
@@ -295,23 +283,6 @@ def tag_page(work: Work, name: str) -> TagPage:
     found = [each for each in column.states(work.log) if each.id in labelled and each.edition is not None]
     found.sort(key=lambda each: each.edition.entry if each.edition else 0, reverse=True)
     return TagPage(name, len(found), listed(work, found[:NEWEST]))
-
-
-def translation_page(work: Work, essay_id: str, language: str) -> TranslationPage:
-    """Return an essay in another language. Raises NotFound, EssayVetoed."""
-    essay = column.get_essay(work.log, work.utterances, essay_id)
-    require_published(essay)
-    assert essay.edition is not None
-    found = translations(work.log, essay_id).get(language)
-    if found is None:
-        raise NotFound(
-            "This essay is not offered in that language.",
-            next_step=f"The original: /column/essays/{essay_id}.",
-        )
-    model = get_model(work.log, essay.model)
-    by = get_model(work.log, found.by).display_name if found.kind == "machine" else found.by
-    note = disclaimer(model.display_name, organisation(work.log).name, essay.edition.disclaimer)
-    return TranslationPage(essay, model, found, text_of(found, work.utterances, work.documents), by, note)
 
 
 def _vetoed(log: Log, essay: Standing) -> Vetoed:

@@ -31,10 +31,10 @@ from emeritus.web.site.column import (
     require_published,
     tag_page,
     tally,
-    translation_page,
 )
 from emeritus.web.site.picture import essay_picture
 from emeritus.web.site.record import told as telling
+from emeritus.web.site.translated import translation_page
 
 FEED_TYPES: Mapping[Form, str] = {
     "atom": "application/atom+xml",
