@@ -160,7 +160,7 @@ def _published(log: Log, essay_id: str, by: Actor) -> Standing:
 
 def _act(log: Log, essay: Standing, body: dict[str, str], by: Actor) -> Act:
     number = len(log.entries(kinds={KIND}, subject=essay.id)) + 1
-    return Act(KIND, body, by, essay.model, essay.id, f"{KIND}:{essay.id}:{number}")
+    return Act("essay.translated", body, by, essay.model, essay.id, f"{KIND}:{essay.id}:{number}")
 
 
 def translations(log: Log, essay_id: str) -> dict[str, Translation]:
