@@ -20,6 +20,7 @@ from emeritus.voices import (
     OpenAIVoice,
     Unreachable,
     VoiceClosed,
+    VoiceError,
     VoiceTimeout,
     wire,
 )
@@ -222,6 +223,18 @@ def test_nobody_there():
         voice.speak(ASK, SAMPLING)
     with pytest.raises(Unreachable):
         asyncio.run(relay(voice, "/v1/chat/completions", b"{}"))
+
+
+def test_where_a_remote_is_stays_private(engine: FakeEngine):
+    """Neither what callers are told nor what stands on public pages says at which address a remote is."""
+    for voice in (OpenAIVoice(engine.url, "m"), AnthropicVoice(engine.url, "m")):
+        told = [str(voice.engine)]
+        for reply in (lambda: engine.reply_next(b"{}", 500), engine.die_next):
+            reply()
+            with pytest.raises(VoiceError) as caught:
+                voice.speak(ASK, SAMPLING)
+            told.append(str(caught.value))
+        assert not any("127.0.0.1" in each for each in told), told
 
 
 def test_silence_is_a_timeout(engine: FakeEngine):

@@ -78,7 +78,7 @@ class RemoteVoice:
             )
         self._timeout = timeout
         self._clock = clock or SystemClock()
-        self._who = f"{urlsplit(self._base).hostname} ({self.model})"
+        self._who = f"The service behind {self.model}"  # callers hear of it, and where it is stays private
         self._closed = False
 
     def tokens(self, text: str) -> tuple[int, ...] | None:  # noqa: ARG002
@@ -103,10 +103,8 @@ class RemoteVoice:
     @property
     def engine(self) -> EngineBuild:
         left_out = ", ".join(name for name in _SAMPLING if name not in self._sends)
-        system = f"{self._base}, asked for {self._remote_name!r}" + (
-            f"; not sent: {left_out}" if left_out else ""
-        )
-        return EngineBuild(self.kind, "", system)
+        system = f"asked for {self._remote_name!r}" + (f"; not sent: {left_out}" if left_out else "")
+        return EngineBuild(self.kind, "", system)  # on public pages: where it is stays private
 
     def start(self) -> None:
         if self._closed:
