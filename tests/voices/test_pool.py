@@ -347,6 +347,18 @@ def test_a_model_that_never_loads_stops_trying_for_a_while():
     house.pool.warm("a")
 
 
+def test_a_voice_that_ends_badly_keeps_nobody_out():
+    """Whatever goes wrong while a voice is stopped, its room is free afterwards, and what went wrong is told."""
+    house = House(memory=10)
+    with house.pool.lease("a") as voice:
+        pass
+    told: list[str] = []
+    house.pool._crew._tell = lambda _kind, _model, detail: told.append(detail)
+    voice.close = lambda: 1 // 0
+    with house.pool.lease("b"):
+        assert any("did not end well" in detail for detail in told)
+
+
 def test_what_is_let_go_is_told():
     """Whoever holds files for a model hears when they are needed no more: stopped, evicted, not loaded."""
     house = House(memory=10)

@@ -4,7 +4,7 @@
 they are called and stops them when they are idle. Fakes for tests are in `emeritus.voices.fakes`.
 """
 
-from emeritus.voices.adapters import Adapter, VoiceSpec, adapter, estimated_memory, prepare
+from emeritus.voices.adapters import Adapter, VoiceSpec, adapter, prepare
 from emeritus.voices.cluster import ClusterVoice
 from emeritus.voices.conversation import converse
 from emeritus.voices.ensemble import Ensemble
@@ -24,7 +24,7 @@ from emeritus.voices.errors import (
     VoiceTimeout,
 )
 from emeritus.voices.llama import LlamaVoice
-from emeritus.voices.llama_process import LlamaSettings
+from emeritus.voices.llama_process import LlamaSettings, estimated_memory
 from emeritus.voices.pool import Pool, PooledSpeaker
 from emeritus.voices.remote import AnthropicVoice, OpenAIVoice
 from emeritus.voices.seat import Event, Limits

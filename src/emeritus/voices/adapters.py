@@ -47,11 +47,6 @@ class VoiceSpec:
 Adapter: TypeAlias = Callable[[VoiceSpec], Voice]
 
 
-def estimated_memory(size: int) -> int:
-    """Return the memory that an engine takes, by experience, for weights of *size* bytes."""
-    return size + size // 8 + 96 * 2**20
-
-
 def adapter(name: str) -> Adapter:
     """Return the adapter called *name*: ``llama``, ``vllm``, ``openai``, ``anthropic``, ``cluster``, or a third party's.
 

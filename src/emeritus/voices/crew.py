@@ -115,20 +115,26 @@ class Crew:
         self._vouch(voice.model)
 
     def stop(self, order: Order) -> None:
-        """Stop a voice, or put it to sleep, and say so."""
-        seat, voice = order.seat, order.seat.voice
-        if voice is not None:
-            sleeps, ended = self._resting.lay(voice) if order.kind in ("evicted", "idle") else (False, None)
-            if not sleeps:
-                ended = seat.model if voice.memory else None  # who takes none here holds nothing here
-                close_quietly(voice)
-            if ended is not None:
-                self._let_go(ended)
+        """Stop a voice, or put it to sleep, and say so. However badly that goes, its room counts as free then."""
+        seat, why = order.seat, order.why
+        try:
+            if seat.voice is not None:
+                self._end(seat.voice, order.kind)
+        except Exception as fault:  # noqa: BLE001 - told, and no reason to keep others waiting for ever
+            why = f"{why}; it did not end well: {fault}"
         self.since.pop(seat, None)
         self._begun.pop(seat, None)
-        self._tell(order.kind, seat.model, order.why)
+        self._tell(order.kind, seat.model, why)
         with self._acting():
             self._schedule.stopped(seat, self._ticks())
+
+    def _end(self, voice: Voice, kind: Event) -> None:
+        sleeps, ended = self._resting.lay(voice) if kind in ("evicted", "idle") else (False, None)
+        if not sleeps:
+            ended = voice.model if voice.memory else None  # who takes none here holds nothing here
+            close_quietly(voice)
+        if ended is not None:
+            self._let_go(ended)
 
 
 def in_background(name: str, do: Callable[..., None], *args: object) -> threading.Thread:

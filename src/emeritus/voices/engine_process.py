@@ -54,14 +54,6 @@ class Warden:
         )
         threading.Thread(target=self._keep_log, daemon=True).start()
 
-    def dismiss(self) -> None:
-        """End it without having given it anything to do."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
-
     def _keep_log(self) -> None:
         pipe = self.process.stderr
         assert pipe is not None

@@ -44,13 +44,27 @@ class Ensemble:
         voice = self._free.get()
         try:
             if voice is None:
-                voice = self._load()
-                self._made.append(voice)
-                self._vouch()
+                voice = self._new()
             with converse(voice) as talk:
                 yield talk
         finally:
             self._free.put(voice)
+
+    def _new(self) -> Voice:
+        """Return another voice; one that nobody vouches for is stopped, so that no other caller comes by it."""
+        voice = self._load()
+        try:
+            self._vouch()
+        except BaseException:
+            self._stop(voice)
+            raise
+        self._made.append(voice)
+        return voice
+
+    def _stop(self, voice: Voice) -> None:
+        with suppress(VoiceError):
+            voice.close()
+        self._let_go()
 
     @property
     def voices(self) -> tuple[Voice, ...]:
@@ -60,9 +74,7 @@ class Ensemble:
     def close(self) -> None:
         """Stop them all."""
         for voice in self._made:
-            with suppress(VoiceError):
-                voice.close()
-            self._let_go()
+            self._stop(voice)
 
     def __enter__(self) -> Self:
         return self

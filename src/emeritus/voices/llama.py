@@ -27,7 +27,7 @@ from emeritus.voices.errors import (
     VoiceTimeout,
 )
 from emeritus.voices.gate import Gate
-from emeritus.voices.llama_process import LlamaSettings, start
+from emeritus.voices.llama_process import LlamaSettings, estimated_memory, start
 from emeritus.voices.voice import NO_HEADERS, PLAIN_PATHS
 from emeritus.voices.wire import Relayed, exchange, passed_on, relay
 
@@ -89,8 +89,7 @@ class LlamaVoice:
         process = self._life.process
         if process is not None and process.alive and (measured := process.memory):
             return measured
-        size = self._path.stat().st_size if self._path.is_file() else 0
-        return size + size // 8 + 96 * 2**20
+        return estimated_memory(self._path.stat().st_size if self._path.is_file() else 0)
 
     @property
     def slots(self) -> int:

@@ -36,6 +36,11 @@ class LlamaSettings:
     server: Path | None = None
 
 
+def estimated_memory(size: int) -> int:
+    """Return the memory that an engine takes, by experience, for weights of *size* bytes."""
+    return size + size // 8 + 96 * 2**20
+
+
 def start(
     model: str,
     path: Path,

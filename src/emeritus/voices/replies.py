@@ -97,7 +97,7 @@ _ANTHROPIC_FINISH: dict[str, Finish] = {
 
 def openai_chat(data: bytes, who: str) -> Reply:
     """Read an answer of ``/v1/chat/completions``. Raises BadReply."""
-    chat = _decode(data, _OpenAIChat, who)
+    chat = decoded(data, _OpenAIChat, who)
     if len(chat.choices) != 1:
         _bad(who, f"it has {len(chat.choices)} choices where 1 was asked for")
     choice = chat.choices[0]
@@ -114,7 +114,7 @@ def openai_chat(data: bytes, who: str) -> Reply:
 
 def openai_completion(data: bytes, who: str) -> Reply:
     """Read an answer of ``/v1/completions``. Raises BadReply."""
-    completion = _decode(data, _OpenAICompletion, who)
+    completion = decoded(data, _OpenAICompletion, who)
     if len(completion.choices) != 1:
         _bad(who, f"it has {len(completion.choices)} choices where 1 was asked for")
     choice = completion.choices[0]
@@ -124,7 +124,7 @@ def openai_completion(data: bytes, who: str) -> Reply:
 
 def anthropic_message(data: bytes, who: str) -> Reply:
     """Read an answer of ``/v1/messages``. Raises BadReply."""
-    message = _decode(data, _AnthropicMessage, who)
+    message = decoded(data, _AnthropicMessage, who)
     finish = _finish(_ANTHROPIC_FINISH, message.stop_reason, who)
     words: list[str] = []
     for block in message.content:
@@ -142,7 +142,7 @@ def anthropic_message(data: bytes, who: str) -> Reply:
 
 def token_ids(data: bytes, who: str) -> tuple[int, ...]:
     """Read an answer of ``/tokenize``. Raises BadReply."""
-    return tuple(_decode(data, _Tokens, who).tokens)
+    return tuple(decoded(data, _Tokens, who).tokens)
 
 
 def failure(status: int, data: bytes, who: str, *, hide: str = "") -> VoiceError | NotUnderstood:
@@ -187,7 +187,8 @@ def plain_copy(schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return copy
 
 
-def _decode(data: bytes, shape: type[_T], who: str) -> _T:
+def decoded(data: bytes, shape: type[_T], who: str) -> _T:
+    """Read what *who* sent as *shape*. Raises BadReply."""
     try:
         return msgspec.json.decode(data, type=shape)
     except (msgspec.MsgspecError, ValueError, RecursionError) as why:

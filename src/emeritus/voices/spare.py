@@ -6,7 +6,7 @@ from emeritus.voices.engine_process import Warden
 
 
 class Spare:
-    """At most one child that waits for its orders, with llama.cpp's libraries loaded."""
+    """At most one child that waits for its orders, with llama.cpp's libraries loaded; it ends with this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,8 +23,3 @@ class Spare:
         with self._lock:
             taken, self._waiting = self._waiting, None
         return taken
-
-    def close(self) -> None:
-        """End the one that waits."""
-        if (waiting := self.take()) is not None:
-            waiting.dismiss()

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from attrs import evolve, field, frozen, validators
@@ -28,6 +28,7 @@ from emeritus.voices.wire import Relayed, exchange
 
 _VLLM = Program("vLLM", "Install it (`pip install vllm`), or name its program with the option `command`.")
 _WAKING = 120.0
+_T = TypeVar("_T")
 
 
 @frozen
@@ -188,8 +189,12 @@ class VllmVoice:
             program=_VLLM,
         )
         self._asleep = False
-        build = msgspec.json.decode(self._control(process, "GET", "/version"), type=_Version)
-        process.build = EngineBuild("vllm", build.version, " ".join(chosen.args))
+        try:
+            version = self._told(process, "/version", _Version).version
+        except BaseException:
+            process.close()
+            raise
+        process.build = EngineBuild("vllm", version, " ".join(chosen.args))
         self._served = _Served(
             process,
             lambda: self._life.died(process),
@@ -209,7 +214,10 @@ class VllmVoice:
             raise EngineNotStarted(f"{self._who} does not wake up.", next_step=CALL_AGAIN)
 
     def _sleeps(self, process: EngineProcess) -> bool:
-        return msgspec.json.decode(self._control(process, "GET", "/is_sleeping"), type=_Sleeping).is_sleeping
+        return self._told(process, "/is_sleeping", _Sleeping).is_sleeping
+
+    def _told(self, process: EngineProcess, path: str, shape: type[_T]) -> _T:
+        return replies.decoded(self._control(process, "GET", path), shape, self._who)
 
     def _control(
         self, process: EngineProcess, method: Literal["GET", "POST"], path: str, asked: Any = None
