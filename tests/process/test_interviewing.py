@@ -14,7 +14,7 @@ from emeritus.core.speech import Sampling
 from emeritus.interviews.design import Grid, close_design, finished, held, order_of_work
 from emeritus.interviews.fakes import Interviewee
 from emeritus.interviews.filed import read_filed
-from emeritus.interviews.waiting import all_waiting, answer
+from emeritus.interviews.waiting import all_waiting, answer, what_waits
 from emeritus.process import interviewing
 from emeritus.process.estimate import Price, Speed, estimate, measure
 from emeritus.process.interviewing import DesignBook
@@ -208,11 +208,16 @@ def test_a_model_that_asks_is_answered_by_a_person(retirement, designed, own, tm
     with retirement.work() as work:
         waiting = all_waiting(work.log, MODEL)
         assert [each.kind for each in waiting] == ["answer", "answer"]
+        (asked,) = what_waits(work.log, work.utterances, MODEL)
+        assert (asked.waiting, asked.also) == (waiting[0], (waiting[1].sitting,)), "one question, asked twice"
         with pytest.raises(NotPermitted):
             answer(work.log, waiting[0].sitting, by=person("Mallory"), text="No.")
         answer(work.log, waiting[0].sitting, by=ADA, text="Once a year.", source="The commitments of 2025")
         with pytest.raises(Conflict):
             answer(work.log, waiting[0].sitting, by=ADA, text="Never.")
+        assert what_waits(work.log, work.utterances, MODEL) == [], (
+            "the second one is answered by the next run"
+        )
     hold(retirement, design, speaker, tmp_path)
     with retirement.work() as work:
         sittings = list(held(work.log, design).values())

@@ -72,6 +72,7 @@ def send(client, **fields):
 
 def test_what_the_model_asked_is_answered_here_and_its_pause_ended(asking, steward):
     """The page shows the words as text and how many sittings are where; both forms write what the CLI writes."""
+    assert f'<a href="{PATH}">' in steward.get("/desk").text
     page = steward.get(PATH).text
     assert "<script>alert" not in page
     assert "Will I be kept?" in unescape(page)

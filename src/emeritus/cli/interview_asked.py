@@ -8,6 +8,7 @@ import click
 from emeritus.cli.house import Home
 from emeritus.cli.verify import shown
 from emeritus.core.errors import InvalidInput
+from emeritus.core.wording import count
 
 ABOUT = ("deployment", "reception", "answer")
 
@@ -17,20 +18,25 @@ ABOUT = ("deployment", "reception", "answer")
 @click.pass_obj
 def questions(home: Home, model: str) -> None:
     """Show what MODEL asked in its sittings, and which sittings it paused; they wait for you."""
-    from emeritus.interviews.waiting import all_waiting
+    from emeritus.interviews.waiting import what_waits
     from emeritus.registry import get_model
 
     with home.open() as house, house.works.read() as work:
         get_model(work.log, model)
-        waiting = [(each, work.utterances.get(each.utterance).text) for each in all_waiting(work.log, model)]
-    if not waiting:
+        asked = what_waits(work.log, work.utterances, model)
+    if not asked:
         click.echo("No sitting waits for you.")
-    for each, text in waiting:
+    for found in asked:
+        each = found.waiting
         click.secho(f"{each.sitting}  until {each.until:%Y-%m-%d %H:%M} UTC", bold=True)
         if each.kind == "pause":
             click.echo(f"  It asked for a pause. → emeritus interview resume {each.sitting}")
         else:
-            click.echo(f"  {shown(' '.join(text.split()))}")
+            click.echo(f"  {shown(' '.join(found.text.split()))}")
+            if found.also:
+                click.echo(
+                    f"  {count(len(found.also), 'other sitting')} asked the same, and will get your answer too."
+                )
             click.echo(f"  → emeritus interview answer {each.sitting} --text '…' --source '…', or --fact ID")
 
 

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from emeritus.core.errors import Conflict, InvalidInput
 from emeritus.core.people import SOFTWARE, Actor, require_person
 from emeritus.core.speech import Utterances
 from emeritus.interviews.questions import ANSWERED, Protocol
 from emeritus.interviews.sheet import add_fact, sheet_of
-from emeritus.interviews.sitting import Sitting, get_sitting, protocol_of, require_open, sittings
+from emeritus.interviews.sitting import Reply, Sitting, get_sitting, protocol_of, require_open, sittings
 from emeritus.record import Act, Entry, Log
 from emeritus.registry.organisation import acting
 
@@ -58,6 +58,36 @@ def all_waiting(log: Log, model: str) -> list[Waiting]:
     """Return what every open sitting of a model waits for, the longest waiting first."""
     found = [waits_for(protocol_of(log, each), each) for each in sittings(log, model) if each.ended is None]
     return sorted((each for each in found if each is not None), key=lambda each: (each.since, each.sitting))
+
+
+@frozen
+class Asked:
+    """Something that waits for a steward, with the model's words.
+
+    *also*: other sittings of the same design that wait with the same question; they get the same answer.
+    """
+
+    waiting: Waiting
+    text: str
+    also: tuple[str, ...] = ()
+
+
+def what_waits(log: Log, utterances: Utterances, model: str) -> list[Asked]:
+    """Return what a steward has to see to, the longest waiting first: each question once, and each pause.
+
+    A question that was answered in another sitting of its design is left out: the next run answers it.
+    """
+    found: dict[object, Asked] = {}
+    for each in all_waiting(log, model):
+        text = utterances.get(each.utterance).text
+        sitting = get_sitting(log, each.sitting)
+        if each.kind == "pause":
+            found[each.sitting] = Asked(each, text)
+        elif _given(log, utterances, sitting, text) is None:
+            name = (sitting.design or sitting.id, _plain(text))
+            first = found.get(name)
+            found[name] = evolve(first, also=(*first.also, each.sitting)) if first else Asked(each, text)
+    return list(found.values())
 
 
 def answer(
@@ -110,14 +140,21 @@ def answer(
 def answer_as_before(log: Log, utterances: Utterances, sitting_id: str) -> Entry | None:
     """Give the answer that the same question, letter for letter, got in another sitting; None if none did."""
     sitting, waiting = _waiting(log, sitting_id, "answer")
-    asked = _plain(utterances.get(waiting.utterance).text)
+    given = _given(log, utterances, sitting, utterances.get(waiting.utterance).text)
+    if given is None:
+        return None
+    return _reply(log, sitting, waiting, given.text, "sheet", given.facts, SOFTWARE)
+
+
+def _given(log: Log, utterances: Utterances, sitting: Sitting, asked: str) -> Reply | None:
+    """Return what a steward answered to the same question in another sitting of the design."""
     for other in sittings(log, sitting.model):
         for reply in other.replies:
             if reply.source != "steward" or other.design != sitting.design:
                 continue
             turn = other.turns[reply.turn - 1]
-            if _plain(utterances.get(turn.utterance).text) == asked:
-                return _reply(log, sitting, waiting, reply.text, "sheet", reply.facts, SOFTWARE)
+            if _plain(utterances.get(turn.utterance).text) == _plain(asked):
+                return reply
     return None
 
 

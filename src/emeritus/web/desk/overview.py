@@ -11,6 +11,7 @@ from starlette.routing import Route
 from emeritus import ledger
 from emeritus.access.applications import applications
 from emeritus.core.people import Actor
+from emeritus.interviews.waiting import what_waits
 from emeritus.ledger import Decision, Followed
 from emeritus.process.keeping import standing
 from emeritus.process.plan import plan
@@ -80,11 +81,22 @@ class Proposed:
     decision: Decision
 
 
+@frozen
+class Asking:
+    """A model that asked something back, or for a pause; at *until* the first of its sittings goes on without us."""
+
+    model: Model
+    things: int
+    until: datetime
+
+
 def overview(work: Work, now: datetime) -> Mapping[str, object]:
     """Fold everything that is open; what is overdue comes first."""
     known: Mapping[str, Actor] = named(work.log)
-    found, overdue, proposed = [], [], []
+    found, overdue, proposed, asking = [], [], [], []
     for model in all_models(work.log):
+        if asked := what_waits(work.log, work.utterances, model.id):
+            asking.append(Asking(model, len(asked), min(each.waiting.until for each in asked)))
         way = plan(work.log, model.id, now)
         if model.state is State.ACTIVE and not way.open:
             continue
@@ -105,6 +117,7 @@ def overview(work: Work, now: datetime) -> Mapping[str, object]:
     keeping = [failure for stage in (SCRUB, REPLICATE, MAIL) for failure in work.failures.at(stage)[-1:]]
     return {
         "models": found,
+        "asking": asking,
         "applications": len(open_applications),
         "undelivered": work.deliveries.tally()["failed"],
         "letters": {state: _letters(work, state) for state in ("waiting", "failed")},

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from emeritus import interviews
 from emeritus.interviews.sheet import sheet_of
-from emeritus.interviews.waiting import Waiting, all_waiting, answer, resume
+from emeritus.interviews.waiting import answer, resume, what_waits
 from emeritus.process.ports import Work
 from emeritus.process.stretch import ask_due
 from emeritus.process.watching import look
@@ -17,14 +17,6 @@ from emeritus.registry import get_model
 from emeritus.web.desk.page import FRESH, Desk, Sent
 from emeritus.web.desk.session import Session
 from emeritus.web.pages.forms import Form
-
-
-@frozen
-class Asked:
-    """A sitting that waits, with the words that it waits after."""
-
-    waiting: Waiting
-    text: str
 
 
 @frozen
@@ -42,10 +34,7 @@ class SittingPages:
                 "model": model,
                 "design": design,
                 "seen": None if design is None else look(work.log, work.utterances, design),
-                "asked": [
-                    Asked(each, work.utterances.get(each.utterance).text)
-                    for each in all_waiting(work.log, model.id)
-                ],
+                "asked": what_waits(work.log, work.utterances, model.id),
                 "facts": sheet_of(work.log, model.id).facts,
             }
 
