@@ -1,6 +1,6 @@
 """How the innermost loops are compiled: by numba, when first used, and kept on disk where that can be.
 
-They run without the interpreter's lock.
+They run without the interpreter's lock, but for the briefest.
 """
 # mypy: ignore-errors
 
@@ -12,18 +12,28 @@ from numba import njit, types
 from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 
+_OPTIONS = {"boundscheck": False, "error_model": "numpy"}
+
 
 def compiled(function):
     """Return *function*, compiled when it is first called."""
-    made = njit(nogil=True, boundscheck=False, error_model="numpy")(function)
-    with suppress(RuntimeError):  # no folder can be written to
-        made._cache = _Kept(function)  # noqa: SLF001 - as its enable_caching does
-    return made
+    return _kept(function, njit(nogil=True, **_OPTIONS)(function))
+
+
+def brief(function):
+    """Return *function*, compiled likewise, so short that it keeps the lock: whoever gives it up waits for it again."""
+    return _kept(function, njit(**_OPTIONS)(function))
 
 
 def inside(function):
     """Return *function*, to be compiled into those that call it: a call costs as much as some hundred numbers."""
-    return njit(nogil=True, boundscheck=False, error_model="numpy", forceinline=True)(function)
+    return njit(nogil=True, forceinline=True, **_OPTIONS)(function)
+
+
+def _kept(function, made):
+    with suppress(RuntimeError):  # no folder can be written to
+        made._cache = _Kept(function)  # noqa: SLF001 - as its enable_caching does
+    return made
 
 
 class _Kept(FunctionCache):

@@ -9,7 +9,7 @@ comparison) and 64 bits wide.
 import numpy as np
 
 from emeritus.archive.codec import wide
-from emeritus.archive.codec.jit import compiled, inside, load, load16
+from emeritus.archive.codec.jit import brief, compiled, inside, load, load16
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS
 from emeritus.archive.codec.plain import LOW, QUANTS
 
@@ -39,7 +39,7 @@ def _take(raw, bit, size):
     return found & ~(_ALL << size)
 
 
-@compiled
+@brief
 def share(weights, rates):
     """Turn weights into frequencies; False when a context has no token, or too many."""
     for context in range(_U64(weights.shape[0])):
@@ -64,7 +64,7 @@ def share(weights, rates):
     return True
 
 
-@compiled
+@brief
 def lay(weights, partitions, of, slots, bits, starts):
     """Lay out the contexts: in one go, since each time that the interpreter's lock is given up is one to wait for it.
 

@@ -4,7 +4,7 @@
 import numpy as np
 
 from emeritus.archive.codec import wide
-from emeritus.archive.codec.jit import compiled, inside, store
+from emeritus.archive.codec.jit import brief, compiled, inside, store
 from emeritus.archive.codec.model import PRECISION
 from emeritus.archive.codec.plain import LOW
 
@@ -37,7 +37,7 @@ def _spell_one(codes, i, end, rates, inverses, states, stream, at):
     return at
 
 
-@compiled
+@brief
 def rates_of(index, rates, found):
     """Look up the rates of each code: once, instead of with each number."""
     for code in range(_U64(index.size)):
@@ -238,13 +238,13 @@ def steps(
     return done
 
 
-@compiled
+@brief
 def add_up(counts, both):
     for code in range(_U64(both.size)):
         both[code] = _I64(counts[_NONE, code]) + _I64(counts[_ONE, code])
 
 
-@compiled
+@brief
 def tally(counts, often, sums):
     for row in range(_U64(counts.shape[0])):
         total, weighted = _I64(0), _I64(0)
@@ -254,7 +254,7 @@ def tally(counts, often, sums):
         often[row], sums[row] = total, weighted
 
 
-@compiled
+@brief
 def together(counts, groups, sums):
     for row in range(_U64(groups.size)):
         if groups[row] >= 0:
@@ -263,7 +263,7 @@ def together(counts, groups, sums):
                 sums[group, token] += counts[row, token]
 
 
-@compiled
+@inside
 def _cost(one, other):
     """Return what `plans.bits_of` does of two rows added up."""
     total, spread, told = _NONE, 0.0, 8.0
@@ -276,12 +276,12 @@ def _cost(one, other):
     return told + (total * np.log2(np.float64(total)) - spread if total else 0.0)
 
 
-@compiled
+@inside
 def _compare(rows, costs, one, other, gains):
     gains[one, other] = costs[one] + costs[other] - _cost(rows[one], rows[other])
 
 
-@compiled
+@inside
 def _compare_anew(rows, costs, alive, row, is_ordered, gains):
     """Compare a row that has changed with those that are left, or with its neighbours."""
     for other in range(row - 1, -1, -1):
@@ -296,7 +296,7 @@ def _compare_anew(rows, costs, alive, row, is_ordered, gains):
                 break
 
 
-@compiled
+@brief
 def join(rows, most, is_ordered, context):
     """Join *rows*, in place, two at a time; see `plain.join_alike`."""
     size = rows.shape[0]
