@@ -57,8 +57,8 @@ ALONE = [
     Scheme(Encoding.FIELDS, (3,), hints=(NO_HINT,)),
 ]
 DIFFERENCES = [Scheme(Encoding.DIFFERENCE, each.fields, each.row, alone=each) for each in NUMBERS]
-SCRIPT: dict = {"__name__": "restore"}
-exec(compile(text("restore.py"), "restore.py", "exec"), SCRIPT)
+SCRIPT: dict = {"__name__": "frames"}
+exec(compile(text("frames.py"), "frames.py", "exec"), SCRIPT)
 FLOATS = [0x7FC00001, 0xFFC12345, 0x7F800001, 0x80000000, 0x7F800000, 0xFF800000, 1, 0x80000001, 0x3F800000]
 
 

@@ -27,8 +27,8 @@ def test_the_page_points_to_what_is_shipped():
 
 def test_the_script_knows_every_encoding():
     """No encoding is written that a stranger's script cannot read."""
-    names: dict = {"__name__": "restore"}
-    exec(compile(text("restore.py"), "restore.py", "exec"), names)
+    names: dict = {"__name__": "frames"}
+    exec(compile(text("frames.py"), "frames.py", "exec"), names)
     for encoding in Encoding:
         said = ""
         try:

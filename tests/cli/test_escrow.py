@@ -124,7 +124,7 @@ def test_erasing_takes_two_people(kept: Shell, tmp_path: Path) -> None:
     assert (told["state"], told["proposed_by"], told["confirmed_by"]) == ("erased", "Ada Lovelace", "Ray")
     assert told["completed"] is not None
     left = [path.name for path in (kept.home / "archive").rglob("*") if path.is_file()]
-    assert sorted(left) == ["RESTORE.md", "restore.py"]
+    assert sorted(left) == ["RESTORE.md", "frames.py", "restore.py"]
     for words in (("archive", "restore", MODEL, "--to", str(tmp_path / "x")), ("archive", "verify", MODEL)):
         kept.refuses(*words, code=4, fault="weights.erased", says="court")
     assert "are erased" in kept.does(*erase)

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from emeritus.core.errors import InvalidInput
 
-SHIPPED: Final = ("RESTORE.md", "restore.py")
+SHIPPED: Final = ("frames.py", "restore.py", "RESTORE.md")
 """Files at the root of a store (see `emeritus.archive.shipped`). They are no objects and no manifests: whoever
 counts, sweeps, prunes or copies blobs leaves them out."""
 

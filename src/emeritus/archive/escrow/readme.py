@@ -65,9 +65,9 @@ def _weights(facts: ReadmeFacts) -> str:
     if "archive" in forms:
         parts.append(
             _prose(
-                "data/archive/ holds the weights in a compact form, to save space. The files data/archive/RESTORE.md and "
-                "data/archive/restore.py say in full how to get the original files back, bit for bit. With Python 3.8 or "
-                "newer and the packages numpy and zstandard:"
+                "data/archive/ holds the weights in a compact form, to save space. The file data/archive/RESTORE.md "
+                "and the scripts restore.py and frames.py beside it say in full how to get the original files back, bit "
+                "for bit. With Python 3.8 or newer and the packages numpy and zstandard:"
             )
         )
         parts += [
