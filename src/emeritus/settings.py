@@ -140,6 +140,11 @@ class Settings(BaseSettings):
     oidc_plans: dict[str, str] = Field(
         {}, description="Which plan each value of the claim stands for; empty: every value is a plan."
     )
+    oidc_check_hours: float = Field(
+        24.0,
+        ge=0,
+        description="Hours after which the provider is asked again about who logged in, where it lets itself be; 0: never.",
+    )
     oidc_days: float = Field(
         30.0, gt=0, description="A membership by login lasts so long after the last one."
     )

@@ -29,6 +29,11 @@ class Provider:
         self.wrong_issuer = False
         self.codes: dict[str, dict[str, str]] = {}
         self.seen: list[dict[str, str]] = []
+        self.lets_ask = False
+        """Gives refresh tokens, each good for one answer."""
+        self.tells_in_person = False
+        """Leaves the ID token out of such an answer, and tells of people at its userinfo endpoint."""
+        self.refreshes: set[str] = set()
 
     def __enter__(self) -> Self:
         provider = self
@@ -57,7 +62,7 @@ class Provider:
         if self.down:
             return self.answer(handler, 500, {})
         if url.path == "/.well-known/openid-configuration":
-            told = {name: f"{self.issuer}/{name}" for name in ("authorize", "token", "keys")}
+            told = {name: f"{self.issuer}/{name}" for name in ("authorize", "token", "keys", "userinfo")}
             return self.answer(
                 handler,
                 200,
@@ -66,10 +71,17 @@ class Provider:
                     "authorization_endpoint": told["authorize"],
                     "token_endpoint": told["token"],
                     "jwks_uri": told["keys"],
+                    "userinfo_endpoint": told["userinfo"],
                 },
             )
         if url.path == "/keys":
             return self.answer(handler, 200, {"keys": [self.key.as_dict(private=False)]})
+        if url.path == "/userinfo":
+            assert handler.headers["authorization"] == "Bearer x"
+            told = {**self.user, **self.change}
+            return self.answer(
+                handler, 200, {name: value for name, value in told.items() if value is not None}
+            )
         assert url.path == "/authorize"
         asked = {name: values[0] for name, values in parse_qs(url.query).items()}
         assert asked["response_type"] == "code"
@@ -94,19 +106,29 @@ class Provider:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(sent.get("code_verifier", "").encode()).digest())
         if handler.headers["authorization"] != f"Basic {basic}":
             return self.answer(handler, 401, {"error": "invalid_client"})
+        if self.down:
+            return self.answer(handler, 503, {"error": "temporarily_unavailable"})
+        if sent["grant_type"] == "refresh_token":
+            if sent["refresh_token"] not in self.refreshes:
+                return self.answer(handler, 400, {"error": "invalid_grant"})
+            self.refreshes.remove(sent["refresh_token"])
+            return self.give(handler, None if self.tells_in_person else self.token({"nonce": None}))
         if (
             asked is None
             or asked["redirect_uri"] != sent.get("redirect_uri")
             or challenge.rstrip(b"=").decode() != asked["code_challenge"]
         ):
             return self.answer(handler, 400, {"error": "invalid_grant"})
-        return self.answer(
-            handler,
-            200,
-            {"access_token": "x", "token_type": "Bearer", "expires_in": 60, "id_token": self.token(asked)},
-        )
+        return self.give(handler, self.token(asked))
 
-    def token(self, asked: dict[str, str]) -> str | None:
+    def give(self, handler: BaseHTTPRequestHandler, id_token: str | None) -> None:
+        told = {"access_token": "x", "token_type": "Bearer", "expires_in": 60, "id_token": id_token}
+        if self.lets_ask:
+            told["refresh_token"] = secrets.token_urlsafe(16)
+            self.refreshes.add(told["refresh_token"])
+        return self.answer(handler, 200, {name: value for name, value in told.items() if value is not None})
+
+    def token(self, asked: dict[str, str | None]) -> str | None:
         now = int(self.now().timestamp())
         claims = {
             "iss": self.issuer, "aud": self.client, "iat": now, "exp": now + 300, "nonce": asked["nonce"],

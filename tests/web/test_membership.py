@@ -10,12 +10,18 @@ from attrs import evolve
 from starlette.testclient import TestClient
 from tests.web.provider import Provider, curve_key, other_key, shared_secret
 
-from emeritus.access import claims, logins, members, sources
+from emeritus.access import claims, logins, members, rechecks, sources
+from emeritus.access.gate import fault_of
 from emeritus.access.keys import MOST_LIVE
+from emeritus.access.rechecks import Kept
 from emeritus.access.sources import Known
+from emeritus.access.standing import standing
+from emeritus.core.errors import IntegrityError
+from emeritus.store.sealing import Sealer
 from emeritus.web.pages.app import build_app
 from emeritus.web.pages.parts import MemberLogin
 from emeritus.web.site.oidc import Oidc
+from emeritus.web.site.rechecking import Rechecking, opened
 
 SITE = "http://127.0.0.1:8000"
 
@@ -31,9 +37,13 @@ def provider(house):
         yield provider
 
 
-def app_of(house, provider, plans=None, secret=Provider.secret):
+def parts_of(house, provider, plans=None, secret=Provider.secret, sealer=None):
     login = Oidc(provider.issuer, Provider.client, secret, "openid email profile", house.clock)
-    return build_app(evolve(house.parts(SITE), members=MemberLogin(login, "plan", plans or {})))
+    return evolve(house.parts(SITE), members=MemberLogin(login, "plan", plans or {}, sealer))
+
+
+def app_of(house, provider, plans=None, secret=Provider.secret):
+    return build_app(parts_of(house, provider, plans, secret))
 
 
 @pytest.fixture
@@ -183,7 +193,7 @@ def test_a_provider_that_is_away(house, client, provider):
 def test_a_wrong_client_secret_lets_nobody_in(house, provider):
     """The provider's refusal is a sentence, and no traceback."""
     client = TestClient(app_of(house, provider, secret="wrong"), base_url=SITE, follow_redirects=False)
-    assert log_in(client).status_code == 403
+    assert log_in(client).status_code == 503
 
 
 def test_without_a_provider_nobody_logs_in(house, client_for):
@@ -218,6 +228,116 @@ def test_a_membership_by_login_ends_when_nobody_logs_in(house, client):
 
 
 # ---- one's own keys ----
+
+
+@pytest.fixture
+def asking(house, provider):
+    """Asks the provider again about whoever logs in, a day after it was last heard."""
+    provider.lets_ask = True
+    parts = parts_of(house, provider, sealer=Sealer.fresh())
+    return Rechecking(parts, parts.members, parts.members.sealer, timedelta(days=1))
+
+
+@pytest.fixture
+def visitor(asking):
+    return TestClient(build_app(asking.parts), base_url=SITE, follow_redirects=False)
+
+
+@pytest.mark.parametrize("in_person", [False, True])
+def test_a_plan_that_lapsed_at_the_provider_ends_access(house, provider, asking, visitor, in_person):
+    """A day after the login the provider is asked again, by ID token or userinfo, and again a day after that."""
+    provider.tells_in_person = in_person
+    log_in(visitor)
+    with house.works.write() as work:
+        key = members.issue_key(work.log, work.keys, house.clock, active(house)[0].id).record
+    (token,) = provider.refreshes
+    asking.look()
+    assert provider.refreshes == {token}, "it is not due"
+    for day in (1, 2):
+        house.clock.advance(timedelta(days=1))
+        asking.look()
+        (again,) = provider.refreshes
+        assert again != token, day
+        assert [each.plan for each in active(house)] == ["pro"]
+        token = again
+    provider.user |= {"plan": "team", "name": "Somebody Else"}
+    house.clock.advance(timedelta(days=1))
+    asking.look()
+    assert [(each.plan, each.name) for each in active(house)] == [("team", "Mo Reader")]
+    provider.user["plan"] = None
+    house.clock.advance(timedelta(days=1))
+    asking.look()
+    assert active(house) == []
+    code, says = fault_of(standing(house.log), key, house.clock.now())
+    assert (code, says[:35]) == ("membership_lapsed", "Thank you for having been a member;")
+    (token,) = provider.refreshes
+    house.clock.advance(timedelta(days=1))
+    asking.look()
+    assert provider.refreshes == {token}, "nobody is asked about who is no member"
+
+
+def test_who_is_asked_about_stays_as_long_as_the_provider_says(house, asking, visitor):
+    """Without a login for months the membership stands, since the provider was heard."""
+    log_in(visitor)
+    for _ in range(3):
+        house.clock.advance(timedelta(days=20))
+        asking.look()
+        assert logins.end_unseen(house.log, house.private, house.clock.now(), timedelta(days=30)) == []
+
+
+def test_a_provider_that_says_nothing_more(house, provider, asking, visitor):
+    """While it is away it is asked again soon; when it takes the token no more, the days since the login count."""
+    log_in(visitor)
+    house.clock.advance(timedelta(days=1))
+    for fault in ("down", "signs_with"):
+        setattr(provider, fault, True if fault == "down" else other_key())
+        asking.look()
+        assert len(active(house)) == 1
+        provider.down, provider.signs_with = False, provider.key
+        if fault == "down":
+            (kept,) = provider.refreshes
+            asking.look()
+            assert provider.refreshes == {kept}, "it waits a while"
+            house.clock.advance(timedelta(minutes=10))
+            asking.look()
+            assert provider.refreshes != {kept}
+            house.clock.advance(timedelta(days=1))
+    before = set(provider.refreshes)
+    house.clock.advance(timedelta(days=2))
+    asking.look()
+    assert provider.refreshes == before, "a token that cannot be trusted is used no more"
+    assert len(logins.end_unseen(house.log, house.private, house.clock.now(), timedelta(days=3))) == 1
+
+
+def test_a_provider_that_speaks_of_somebody_else(house, provider, asking, visitor):
+    """What is said of another person changes nothing for this one."""
+    log_in(visitor)
+    house.clock.advance(timedelta(days=1))
+    provider.user |= {"sub": "user-2", "plan": None}
+    asking.look()
+    assert [each.plan for each in active(house)] == ["pro"]
+
+
+def test_what_a_provider_is_asked_with_is_sealed(house, provider, asking, visitor):
+    """The token stands nowhere in the clear, and opens for its own member only."""
+    log_in(visitor)
+    (token,) = provider.refreshes
+    [member] = active(house)
+    kept = house.private.get(f"member-recheck:{member.id}")
+    assert token not in str(kept)
+    assert opened(asking.sealer, member.id, Kept(kept["sealed"], kept["who"])) == token
+    with pytest.raises(IntegrityError):
+        opened(asking.sealer, "member-2", Kept(kept["sealed"], kept["who"]))
+
+
+def test_one_of_many_asks(house, provider, asking, visitor):
+    """Two processes that look at once use a token once."""
+    log_in(visitor)
+    [member] = active(house)
+    house.clock.advance(timedelta(days=1))
+    now = house.clock.now()
+    assert rechecks.take(house.private, member.id, now, asking.every) is not None
+    assert rechecks.take(house.private, member.id, now, asking.every) is None
 
 
 def test_a_member_keeps_keys_in_order(house, client):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from emeritus.access import members, sources
+from emeritus.access import members, rechecks, sources
 from emeritus.access.members import Member
 from emeritus.access.sources import Known, Settled
 from emeritus.core.address import mail_address
@@ -55,12 +55,28 @@ def log_in(log: Log, private: Private, clock: Clock, claims: Mapping[str, Any], 
     return settled
 
 
+def hear(log: Log, private: Private, clock: Clock, claims: Mapping[str, Any], plan: str | None) -> Settled:
+    """Bring a membership by login to what the provider says when it is asked again; as if they had logged in.
+
+    Only the plan counts: who they are they say themselves, when they log in.
+    """
+    external = f"{claims['iss']}\n{claims['sub']}"
+    standing = sources.find(log, private, "login", external)
+    if standing is None:
+        return Settled(None)
+    known = Known(external, standing.name, plan, standing.mail)
+    settled = sources.settle(log, private, clock, "login", known, by=LOGIN)
+    private.put(_seen(standing.id), {"at": instant(clock.now())})
+    return settled
+
+
 def end_unseen(log: Log, private: Private, now: datetime, after: timedelta) -> list[Member]:
     """End the memberships that are known by login alone, and of whom nobody logged in for *after*."""
     ended = []
     for member in members.all_members(log, private):
         if member.active and member.source == "login" and now - _last_seen(private, member, now) >= after:
             members.lapse(log, member.id, LOGIN)
+            rechecks.forget(private, member.id)
             ended.append(member)
     return ended
 

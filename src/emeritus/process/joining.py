@@ -1,6 +1,7 @@
-"""Joining: memberships that billing or a list tells of, with a letter to whoever joins or leaves."""
+"""Joining: memberships that billing, a list or a login tells of, with a letter to whoever joins or leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from emeritus.access import billing, claims, logins, member_list
 from emeritus.access.billing import Event
@@ -45,6 +46,14 @@ def import_list(
         if change.doing == "lapse" and change.before is not None:
             farewell(work, site, change.before)
     return joined
+
+
+def hear(work: AccessWork, clock: Clock, site: str, claims: Mapping[str, Any], plan: str | None) -> Settled:
+    """Bring a membership by login to what its provider says now, and tell whoever is a member no more."""
+    settled = logins.hear(work.log, work.private, clock, claims, plan)
+    if settled.member is not None and settled.change == "lapsed":
+        farewell(work, site, settled.member)
+    return settled
 
 
 def end_unseen_logins(parts: Parts) -> int:

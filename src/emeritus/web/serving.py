@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from emeritus.core.clock import Clock
 from emeritus.core.errors import EmeritusError, InvalidInput, Unavailable
 from emeritus.settings import Settings
 from emeritus.store.keyfile import unreadable
+from emeritus.store.sealing import Sealer
 from emeritus.voices.neighbours import Neighbours
 from emeritus.web.gateway import create_gateway
 from emeritus.web.gateway.billing import Billing
@@ -32,6 +34,7 @@ from emeritus.web.pages.parts import MemberLogin, Paces
 from emeritus.web.pages.parts import Parts as PageParts
 from emeritus.web.passing import passing_routes
 from emeritus.web.patience import Patience
+from emeritus.web.site.rechecking import Rechecking
 from emeritus.wiring import House
 
 _LAST_WORDS = 5
@@ -116,7 +119,8 @@ def _members(settings: Settings, clock: Clock) -> MemberLogin | None:
     file = settings.oidc_secret_file
     secret = "".join(_lines(settings.home / file)[:1]) if file is not None else ""
     login = Oidc(settings.oidc_issuer, settings.oidc_client, secret, settings.oidc_scope, clock)
-    return MemberLogin(login, settings.oidc_claim, settings.oidc_plans)
+    sealer = Sealer.at(settings.mail_key_file) if settings.oidc_check_hours else None
+    return MemberLogin(login, settings.oidc_claim, settings.oidc_plans, sealer)
 
 
 def _billing(settings: Settings) -> Billing | None:
@@ -174,6 +178,7 @@ def serve(
     with (
         listener,
         _in_touch(house, neighbours),
+        _asking_again(house, site),
         _at_work(engine),
     ):  # outside of the server's event loop, in which DBOS refuses to start
         server.run(sockets=[listener])
@@ -209,6 +214,21 @@ def _in_touch(house: House, neighbours: Neighbours) -> Iterator[None]:
         yield
     finally:
         neighbours.leave()
+
+
+@contextmanager
+def _asking_again(house: House, site: str) -> Iterator[None]:
+    """Ask the provider now and then about those who logged in, while serving."""
+    parts = page_parts(house, site)
+    over = threading.Event()
+    if parts.members is not None and parts.members.sealer is not None:
+        every = timedelta(hours=house.settings.oidc_check_hours)
+        asking = Rechecking(parts, parts.members, parts.members.sealer, every)
+        threading.Thread(target=asking.run, args=(over,), name="logins", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def _warm(house: House, model: str) -> None:

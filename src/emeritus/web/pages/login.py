@@ -30,6 +30,14 @@ class Pending:
     verifier: str = field(repr=False)
 
 
+@frozen
+class Heard:
+    """What the provider says of somebody. *refresh*: with what to ask again, where it gave something for that."""
+
+    claims: Mapping[str, Any]
+    refresh: str | None = field(default=None, repr=False)
+
+
 class Login(Protocol):
     """How members log in."""
 
@@ -37,6 +45,14 @@ class Login(Protocol):
         """Return where to send the person, who comes back to *back*. Raises LoginUnavailable."""
         ...
 
-    def finish(self, pending: Pending, answer: Mapping[str, str], back: str) -> Mapping[str, Any]:
-        """Return the claims of whoever came back with *answer*. Raises LoginRefused, LoginUnavailable."""
+    def finish(self, pending: Pending, answer: Mapping[str, str], back: str) -> Heard:
+        """Return what is said of whoever came back with *answer*. Raises LoginRefused, LoginUnavailable."""
+        ...
+
+    def again(self, refresh: str, who: str) -> Heard:
+        """Return what is said of somebody now, whom the provider knows as *who*.
+
+        Raises:
+            LoginRefused: it says nothing more of them to us. LoginUnavailable: not now.
+        """
         ...

@@ -13,6 +13,7 @@ from emeritus.core.digests import sha256
 from emeritus.core.people import Actor, Seat
 from emeritus.process.hub import Hub
 from emeritus.process.ports import Work
+from emeritus.store.sealing import Sealer
 from emeritus.web.pages.login import Login
 
 
@@ -48,11 +49,15 @@ class MemorySessions:
 
 @frozen
 class MemberLogin:
-    """How members log in, and which *claim* says what plan they have, by the *plans* of its values."""
+    """How members log in, and which *claim* says what plan they have, by the *plans* of its values.
+
+    With a *sealer*, what the provider gives to be asked again is kept, sealed.
+    """
 
     login: Login
     claim: str
     plans: Mapping[str, str] = field(factory=dict)
+    sealer: Sealer | None = None
 
 
 @frozen

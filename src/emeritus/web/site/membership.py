@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from emeritus.access import claims, holders, keys, logins, members
+from emeritus.access import claims, holders, keys, logins, members, rechecks
 from emeritus.access.gate import reachable
 from emeritus.access.members import Member
 from emeritus.access.ports import KeyRecord
@@ -20,9 +20,10 @@ from emeritus.web.desk.session import ForgedForm, SignInNeeded
 from emeritus.web.pages import sealed
 from emeritus.web.pages.faults import Fault, of_error
 from emeritus.web.pages.forms import Form, post
-from emeritus.web.pages.login import LoginRefused, Pending
+from emeritus.web.pages.login import Heard, LoginRefused, Pending
 from emeritus.web.pages.parts import MemberLogin
 from emeritus.web.pages.rendering import House, frame
+from emeritus.web.site.rechecking import sealed as sealed_token
 
 COOKIE = "emeritus_member"
 PENDING = "emeritus_login"
@@ -69,13 +70,12 @@ class MemberPages:
                 next_step="Begin again: /access/login.",
             )
         told = {name: str(opened[0].get(name, "")) for name in ("state", "nonce", "verifier")}
-        claimed = provider.login.finish(
-            Pending(**told), dict(request.query_params), f"{parts.site_url}{BACK}"
-        )
-        plan = logins.plan_of(claimed, provider.claim, provider.plans)
+        heard = provider.login.finish(Pending(**told), dict(request.query_params), f"{parts.site_url}{BACK}")
+        plan = logins.plan_of(heard.claims, provider.claim, provider.plans)
         with parts.work() as work:
-            settled = logins.log_in(work.log, work.private, parts.clock, claimed, plan)
-        member = settled.member
+            member = logins.log_in(work.log, work.private, parts.clock, heard.claims, plan).member
+            if member is not None:
+                self._keep(work, provider, heard, member)
         if member is None or not member.active:
             answer = self._page(request, "no_member.html", {"member": member}, status=403)
         else:
@@ -85,6 +85,14 @@ class MemberPages:
             self._set(answer, COOKIE, value, LASTS)
         answer.delete_cookie(PENDING, path="/access")
         return answer
+
+    def _keep(self, work: Work, provider: MemberLogin, heard: Heard, member: Member) -> None:
+        """Keep with what the provider is asked again, as long as somebody is a member by what it says."""
+        if provider.sealer is None or heard.refresh is None or not member.active or member.source != "login":
+            rechecks.forget(work.private, member.id)
+            return
+        kept = sealed_token(provider.sealer, member.id, heard.refresh, heard.claims["sub"])
+        rechecks.keep(work.private, member.id, kept, self.house.parts.clock.now())
 
     def log_out(self, _request: Request, _visit: Visit, _sent: Form) -> Response:
         answer = RedirectResponse("/access", 303)

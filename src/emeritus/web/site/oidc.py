@@ -6,7 +6,7 @@ with a signature by a key of the provider, for this house, for this login, and w
 
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from joserfc.jwk import KeySet
 
 from emeritus.core.clock import Clock
 from emeritus.core.errors import InvalidInput
-from emeritus.web.pages.login import LoginRefused, LoginUnavailable, Pending
+from emeritus.web.pages.login import Heard, LoginRefused, LoginUnavailable, Pending
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """What an ID token may be signed with: never ``none``, and never a secret that the client has, too."""
@@ -29,6 +29,9 @@ LEEWAY: Final = 60
 SECONDS: Final = 10.0
 METADATA_LASTS: Final = timedelta(hours=1)
 MOST_BYTES: Final = 1 << 20
+MOST_OF_A_TOKEN: Final = 16 * 1024
+_OURS: Final = frozenset({"invalid_client", "unauthorized_client", "server_error", "temporarily_unavailable"})
+"""What a provider says when the fault is this house's or its own, and not whose login it is."""
 
 
 class Oidc:
@@ -60,7 +63,7 @@ class Oidc:
             )
         return str(url), pending
 
-    def finish(self, pending: Pending, answer: Mapping[str, str], back: str) -> Mapping[str, Any]:
+    def finish(self, pending: Pending, answer: Mapping[str, str], back: str) -> Heard:
         if answer.get("error"):
             raise _refused(f"The provider said: {_plain(answer['error'])}.")
         if not secrets.compare_digest(answer.get("state", "").encode(), pending.state.encode()):
@@ -68,27 +71,52 @@ class Oidc:
         if answer.get("iss", self._issuer) != self._issuer:  # RFC 9207
             raise _refused("Another provider answered than the one that was asked.")
         metadata = self._discover()
-        token = self._token(metadata, answer.get("code", ""), pending, back)
-        return self._claims(metadata, token, pending)
+        told = self._tokens(
+            back,
+            lambda session: session.fetch_token(
+                metadata["token_endpoint"], code=answer.get("code", ""), code_verifier=pending.verifier
+            ),
+        )
+        nonce = {"essential": True, "value": pending.nonce}
+        return Heard(self._claims(metadata, told.get("id_token"), {"nonce": nonce}), _refresh(told))
 
-    def _token(self, metadata: Mapping[str, Any], code: str, pending: Pending, back: str) -> str:
+    def again(self, refresh: str, who: str) -> Heard:
+        metadata = self._discover()
+        told = self._tokens(
+            "",
+            lambda session: session.refresh_token(metadata["token_endpoint"], refresh_token=refresh),
+        )
+        if told.get("id_token"):  # it may be left out here (OpenID Connect Core 12.2)
+            claims = self._claims(metadata, told["id_token"], {})
+        else:
+            claims = self._user(metadata, str(told.get("access_token", "")))
+        if claims.get("sub") != who:
+            raise _refused("The provider spoke of somebody else.")
+        return Heard(claims, _refresh(told))
+
+    def _tokens(self, back: str, ask: Callable[[Any], Mapping[str, Any]]) -> Mapping[str, Any]:
         with self._session(back) as session:
             try:
-                told = session.fetch_token(
-                    metadata["token_endpoint"], code=code, code_verifier=pending.verifier
-                )
+                return dict(ask(session))
             except AuthlibBaseError as why:
-                raise _refused(f"The provider took the code for none: {_plain(why.error or '')}.") from None
+                if why.error in _OURS:
+                    raise _unavailable(f"it does not accept this house ({_plain(why.error)})") from None
+                raise _refused(f"The provider takes this for no login: {_plain(why.error or '')}.") from None
             except NetworkError as why:
                 raise _unavailable(f"it does not answer ({type(why).__name__})") from None
             except ValueError:
                 raise _unavailable("its answer cannot be read") from None
-        token = told.get("id_token")
+
+    def _user(self, metadata: Mapping[str, Any], token: str) -> Mapping[str, Any]:
+        """Return the claims of the provider's own page about whoever *token* is for."""
+        if not _is_web(metadata.get("userinfo_endpoint")):
+            raise _refused("The provider sent no ID token, and tells of nobody.")
+        told = self._get(str(metadata["userinfo_endpoint"]), {"authorization": f"Bearer {token}"})
+        return {**told, "iss": self._issuer}
+
+    def _claims(self, metadata: Mapping[str, Any], token: Any, more: Mapping[str, Any]) -> Mapping[str, Any]:
         if not isinstance(token, str):
             raise _refused("The provider sent no ID token.")
-        return token
-
-    def _claims(self, metadata: Mapping[str, Any], token: str, pending: Pending) -> Mapping[str, Any]:
         now = int(self._clock.now().timestamp())
         rules = jwt.JWTClaimsRegistry(
             now=now,
@@ -98,7 +126,7 @@ class Oidc:
             sub={"essential": True},
             exp={"essential": True},
             iat={"essential": True},
-            nonce={"essential": True, "value": pending.nonce},
+            **more,
         )
         try:
             keys = KeySet.import_key_set(self._get(str(metadata["jwks_uri"])))  # type: ignore[arg-type]
@@ -125,10 +153,10 @@ class Oidc:
             self._metadata = (now, found)
             return found
 
-    def _get(self, url: str) -> dict[str, Any]:
+    def _get(self, url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         with self._session("") as session:
             try:
-                answer = session.request("GET", url, withhold_token=True)
+                answer = session.request("GET", url, withhold_token=True, headers=headers)
                 value = (
                     answer.json() if answer.status_code == 200 and len(answer.content) < MOST_BYTES else None
                 )
@@ -157,6 +185,11 @@ class Oidc:
 def _is_web(url: Any) -> bool:
     parts = urlsplit(url) if isinstance(url, str) else None
     return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _refresh(told: Mapping[str, Any]) -> str | None:
+    token = told.get("refresh_token")
+    return token if isinstance(token, str) and 0 < len(token) <= MOST_OF_A_TOKEN else None
 
 
 def _plain(text: str) -> str:
