@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate
 
@@ -10,7 +11,7 @@ from attrs import evolve, frozen
 from blake3 import blake3
 
 from emeritus.archive.codec import ZSTD, Encoding, Scheme, Undecodable, decode, encode, ordered
-from emeritus.archive.errors import BlobMissing, BlobUnreadable
+from emeritus.archive.errors import BlobMissing, BlobUnreadable, ObjectDamaged
 from emeritus.archive.facts import CHECKSUM, MAX_DEPTH, ROW, Facts, damaged, object_path
 from emeritus.archive.objects import AHEAD, StoredObject
 from emeritus.archive.ports import Blobs, Bytes, Put, Read
@@ -67,16 +68,20 @@ def write(blobs: Blobs, writing: Writing, pool: Executor) -> tuple[bool, int]:
             which); nothing is kept.
     """
     writing = writing.ready
-    size, tail = 0, b""
+    size, head, tail = 0, b"", b""
 
     def counted() -> Iterator[Bytes]:
-        nonlocal size, tail
+        nonlocal size, head, tail
         for chunk in _chunks(writing, pool):
-            size, tail = size + len(chunk), chunk
+            size, head, tail = size + len(chunk), head or chunk, chunk
             yield chunk
 
     def check(read: Read, there: int) -> None:
-        _check(writing, tail, pool, read, there)
+        with _readable(writing.facts.blake3):
+            if there != size or not _is_same(head, tail, size, pool, read):
+                raise _other_bytes(writing.facts.blake3)
+        if writing.readings > 1:
+            _check_again(writing, pool, read, size)
 
     if writing.replace:
         blobs.replace(writing.path, counted(), check=check)
@@ -95,9 +100,14 @@ def in_memory(writing: Writing) -> tuple[Put, bool]:
         writing = writing.alone
         chunks[0] = writing.facts.head()
         chunks[-1] = _tail(chunks[0], chunks[-1][:-CHECKSUM])
-    check = partial(_check, writing, chunks[-1], None)
-    put = Put(writing.path, [b"".join(chunks)], check, writing.replace)
-    return put, writing.base is not None
+    data = b"".join(chunks)
+
+    def check(read: Read, size: int) -> None:
+        with _readable(writing.facts.blake3):
+            if size != len(data) or read(0, size) != data:
+                raise _other_bytes(writing.facts.blake3)
+
+    return Put(writing.path, [data], check, writing.replace), writing.base is not None
 
 
 def _chunks(writing: Writing, pool: Executor | None) -> Iterator[bytes]:
@@ -161,9 +171,8 @@ def _uses_base(tail: bytes) -> bool:
     return any(Encoding(encoding).needs_base for encoding, _, _ in ROW.iter_unpack(tail[:-CHECKSUM]))
 
 
-def _check(writing: Writing, tail: bytes, pool: Executor | None, read: Read, size: int) -> None:
-    """Compare what the store gives back with what it was given. Raises ObjectDamaged."""
-    digest, head = writing.facts.blake3, writing.facts.head()
+def _is_same(head: bytes, tail: bytes, size: int, pool: Executor, read: Read) -> bool:
+    """Tell whether the store gives back an object of *size* bytes as it was given it, frame by frame."""
     lengths = [length for _, length, _ in ROW.iter_unpack(tail[:-CHECKSUM])]
     places = list(accumulate(lengths, initial=len(head)))
 
@@ -171,18 +180,21 @@ def _check(writing: Writing, tail: bytes, pool: Executor | None, read: Read, siz
         payload = read(places[number], places[number + 1])
         return blake3(payload).digest()[:16] == tail[(number + 1) * ROW.size - 16 : (number + 1) * ROW.size]
 
+    numbers = range(len(lengths))
+    found = map(is_same, numbers) if len(lengths) == 1 else ordered(pool, is_same, numbers, AHEAD)
+    return read(0, len(head)) == head and read(places[-1], size) == tail and all(found)
+
+
+@contextmanager
+def _readable(digest: str) -> Iterator[None]:
     try:
-        same = size == places[-1] + len(tail)
-        same = same and read(0, len(head)) == head and read(places[-1], size) == tail
-        numbers = range(len(lengths))
-        found = map(is_same, numbers) if pool is None else ordered(pool, is_same, numbers, AHEAD)
-        same = same and all(found)
+        yield
     except (BlobUnreadable, BlobMissing) as why:
         raise damaged(digest, why.sentence) from why
-    if not same:
-        raise damaged(digest, "the store gives back other bytes than it was given")
-    if writing.readings > 1:
-        _check_again(writing, pool, read, size)
+
+
+def _other_bytes(digest: str) -> ObjectDamaged:
+    return damaged(digest, "the store gives back other bytes than it was given")
 
 
 def _check_again(writing: Writing, pool: Executor | None, read: Read, size: int) -> None:
