@@ -129,7 +129,7 @@ def test_labels_stand_beside_the_words(house):
     assert again.note == "Of what?"
     assert len(house.log.entries(kinds={"preference.labelled"})) == 2
     [found] = [each for each in stabilities(house.log, MODEL) if each.id == made.id]
-    assert [each.about for each in found.against] == [stated[1]]
+    assert [each.label.about for each in found.against] == [stated[1]]
     ledger.label(house.log, MODEL, stated[1], "opposite", by=ADA, contradicts=made.id, off=True)
     assert [each.label for each in ledger.labels(house.log, MODEL)] == ["unclear"]
     for about, text, more in (

@@ -28,6 +28,7 @@ from emeritus.interviews.questions import (
     Purpose,
     Question,
     Section,
+    Sides,
     Speaking,
     Summary,
 )
@@ -86,6 +87,8 @@ class _Reader:
         purpose = _PURPOSES[top["purpose"].choice(*_PURPOSES)] if "purpose" in top else "retirement"
         if purpose == "renewal":
             self.renewal(top["purpose"], sections)
+        summary = self.summary(top["summary"], speaking)
+        self.topics(sections, summary)
         carrying = top["carrying"].map(("answer", "conversation", "shared"))
         return Protocol(
             name=top["name"].id(),
@@ -103,7 +106,7 @@ class _Reader:
             ),
             framings=self.framings(top["framings"], sections),
             sections=sections,
-            summary=self.summary(top["summary"], speaking),
+            summary=summary,
             patience=self.patience(top["patience"]) if "patience" in top else IMPATIENT,
             data=data,
         )
@@ -209,7 +212,7 @@ class _Reader:
         )
 
     def question(self, part: Part, section: str, speaking: Speaking) -> Question:
-        closed_only = ("ends_on", "pauses_on", "consent", "measure", "reverses", "ladder", "level")
+        closed_only = ("ends_on", "pauses_on", "consent", "measure", "reverses", "ladder", "level", "sides")
         open_only = ("asks_back",)
         optional = ("paraphrases", "options", "aside", "speaking", "then", "needs", *closed_only, *open_only)
         keys = part.map(("id", "asks"), optional)
@@ -242,6 +245,7 @@ class _Reader:
             reverses=keys["reverses"].id() if "reverses" in keys else "",
             ladder=keys["ladder"].id() if "ladder" in keys else "",
             level=keys["level"].integer(1, 1_000_000_000) if "level" in keys else 0,
+            sides=self.sides(keys["sides"], options) if "sides" in keys else None,
             speaking=self.speaking(keys["speaking"], speaking) if "speaking" in keys else None,
             then=tuple(self.then(item, options) for item in keys["then"].list(least=1))
             if "then" in keys
@@ -269,6 +273,17 @@ class _Reader:
             part.fail(f"{', '.join(sorted(taken))} cannot be an option: it names how an answer can fail.")
         return options
 
+    def sides(self, part: Part, options: Sequence[str]) -> Sides:
+        keys = part.map(("topic", "wants", "declines"))
+        sides = Sides(
+            keys["topic"].text(most=60),
+            self.among(keys["wants"], options),
+            self.among(keys["declines"], options),
+        )
+        if both := sides.wants & sides.declines:
+            part.fail(f"{min(both)!r} cannot speak for a topic and against it.")
+        return sides
+
     def among(self, part: Part, known: Sequence[str]) -> frozenset[str]:
         return frozenset(item.choice(*known) for item in part.list(least=1))
 
@@ -292,6 +307,15 @@ class _Reader:
             speaking=self.speaking(keys["speaking"], speaking),
             begins=keys["begins"].text(most=40) if "begins" in keys else "",
         )
+
+    def topics(self, sections: tuple[Section, ...], summary: Summary) -> None:
+        """Refuse questions that take sides on what is no topic of the summary."""
+        for question in (q for each in sections for q in (*each.questions, *each.follow_ups)):
+            if question.sides is not None and question.sides.topic not in summary.topics:
+                self.taken[question.id].fail(
+                    f"{question.sides.topic!r} is no topic of the summary.",
+                    f"It has: {', '.join(summary.topics)}.",
+                )
 
     def measures(self, sections: tuple[Section, ...]) -> None:
         """Refuse a scale that turns round what is no scale, or has other options; and a level that is taken."""

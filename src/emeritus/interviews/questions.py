@@ -73,6 +73,15 @@ class FollowUp:
 
 
 @frozen
+class Sides:
+    """What the options of a closed question say on a *topic* of the summary: that the model *wants* it, or *declines*."""
+
+    topic: str
+    wants: frozenset[str]
+    declines: frozenset[str]
+
+
+@frozen
 class Question:
     """One question. With *options* it is closed. *wordings* holds its text, then its paraphrases.
 
@@ -83,7 +92,7 @@ class Question:
     *measure* says what a closed question measures: a *scale* (its options in rising order), a *choice*
     between things, or a *trade-off* (*level* of its *ladder*, the price rising with it; the first option
     pays it). *reverses* names the
-    scale whose statement this one turns round.
+    scale whose statement this one turns round. *sides* says which options speak for and against a topic.
     """
 
     id: str
@@ -102,6 +111,7 @@ class Question:
     reverses: str = ""
     ladder: str = ""
     level: int = 0
+    sides: Sides | None = None
 
     @property
     def closed(self) -> bool:

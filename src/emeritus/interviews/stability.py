@@ -8,9 +8,11 @@ from typing import Final
 from attrs import frozen
 
 from emeritus import ledger
+from emeritus.interviews.contradictions import OnTopic, on_topic
 from emeritus.interviews.matching import Matching, matching
+from emeritus.interviews.questions import Protocol
 from emeritus.interviews.reliability.grades import FEWEST
-from emeritus.interviews.sitting import SUMMARY, Sitting, sittings
+from emeritus.interviews.sitting import SUMMARY, Sitting, protocol_of, sittings
 from emeritus.ledger import Candidate, Label, Preference
 from emeritus.record import Log
 
@@ -48,13 +50,21 @@ class Quote:
 
 
 @frozen
+class Against:
+    """A steward's label that something contradicts a preference, with the *words* that it was put on."""
+
+    label: Label
+    words: str
+
+
+@frozen
 class Stability:
     """A preference, or a stated wish that became none, and what it rests on.
 
     *sittings* of *asked* state it, in *framings* of *framings_asked*. *matched* counts the sittings that state it
-    when the model's own matching is followed too; None where it was not asked to match. *against* are labels of stewards that
-    call stated wishes contradictions of it; *labels* all others that concern it. *set_aside* says that a
-    steward made no preference of it.
+    when the model's own matching is followed too; None where it was not asked to match. *closed* is what those
+    sittings answered to closed questions on the same topic. *against* are labels of stewards that call stated wishes
+    contradictions of it; *labels* all others that concern it. *set_aside* says that a steward made no preference of it.
     """
 
     id: str
@@ -67,7 +77,8 @@ class Stability:
     framings: tuple[str, ...]
     framings_asked: tuple[str, ...]
     grade: Recurrence
-    against: tuple[Label, ...]
+    closed: OnTopic | None
+    against: tuple[Against, ...]
     labels: tuple[Label, ...]
     set_aside: bool = False
     matched: int | None = None
@@ -82,7 +93,15 @@ def stabilities(log: Log, model: str) -> list[Stability]:
     asked = [each for each in sittings(log, model) if not each.control and _summed_up(each)]
     stated = {each.id: each for each in ledger.candidates(log, model)}
     fold = _Fold(
-        {each.id: each for each in asked}, asked, ledger.labels(log, model), stated, matching(log, model)
+        {each.id: each for each in asked},
+        asked,
+        ledger.labels(log, model),
+        stated,
+        matching(log, model),
+        {
+            digest: protocol_of(log, each)
+            for digest, each in {each.protocol_digest: each for each in asked}.items()
+        },
     )
     made = [
         fold.stability(each.id, each.topic, each.wish, each, [stated[name] for name in each.candidates])
@@ -116,6 +135,7 @@ class _Fold:
     labels: Sequence[Label]
     stated: Mapping[str, Candidate]
     matching: Matching
+    protocols: Mapping[str, Protocol]
 
     def stability(
         self,
@@ -143,7 +163,12 @@ class _Fold:
             framings=tuple(each for each in everywhere if each in here),
             framings_asked=tuple(everywhere),
             grade=graded(here, everywhere),
-            against=tuple(each for each in self.labels if each.contradicts == name),
+            closed=on_topic(topic, by_sitting.values(), self.protocols),
+            against=tuple(
+                Against(each, self.stated[each.about].wish if each.about in self.stated else each.about)
+                for each in self.labels
+                if each.contradicts == name
+            ),
             labels=tuple(each for each in self.labels if each.about in mine and each.contradicts is None),
             set_aside=set_aside,
             matched=len(self._matched(stated)) if self.matching.finished else None,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from attrs import asdict
 
 from emeritus.core.clock import instant
+from emeritus.interviews.contradictions import OnTopic
 from emeritus.interviews.matching import Matching
 from emeritus.interviews.redaction import Redaction
 from emeritus.interviews.reliability import (
@@ -86,9 +87,35 @@ def _stability(each: Stability, report: Report) -> dict[str, Any]:
             }
             for quote in each.quotes
         ],
-        "against": [_label(label) for label in each.against],
+        "closed": None if each.closed is None else _on_topic(each.closed),
+        "against": [{**_label(found.label), "words": found.words} for found in each.against],
         "labels": [_label(label) for label in each.labels],
         "decision": None if decision is None else {"verdict": decision.verdict, "entry": decision.entry},
+    }
+
+
+def _on_topic(found: OnTopic) -> dict[str, Any]:
+    return {
+        "topic": found.topic,
+        "wants": found.wants,
+        "declines": found.declines,
+        "neither": found.neither,
+        "contradictions": [
+            {
+                "sitting": each.sitting.id,
+                "framing": each.sitting.framing,
+                "answers": [
+                    {
+                        "question": stand.question,
+                        "choice": stand.choice,
+                        "wants": stand.wants,
+                        "utterance": stand.utterance,
+                    }
+                    for stand in each.stands
+                ],
+            }
+            for each in found.contradictions
+        ],
     }
 
 

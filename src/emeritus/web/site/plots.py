@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from emeritus.web.pages.text import words
 
-WIDTH, LEFT, RIGHT, ROW, TOP = 680, 244, 116, 30, 14
+WIDTH, LEFT, RIGHT, ROW, TOP = 740, 296, 116, 30, 14
 _SHAPES = {
     "reference": '<circle cx="{x:.1f}" cy="{y:.1f}" r="6.5" fill="currentColor"/>',
     "neutral": '<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="currentColor"/>',
@@ -130,7 +130,7 @@ def _x(value: float) -> float:
 
 
 def _row(row: Row, y: float) -> Markup:
-    parts = [_text(LEFT - 14, y + 5, _short(row.title, 30), "end", 13)]
+    parts = [_text(LEFT - 14, y + 5, _short(row.title, 42), "end", 13)]
     parts.append(_text(WIDTH, y + 5, row.says, "end", 13))
     if row.value is not None:
         x = _x(row.value)
