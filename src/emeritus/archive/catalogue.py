@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from attrs import frozen
 
@@ -10,8 +9,7 @@ from emeritus.archive.errors import BlobMissing
 from emeritus.archive.facts import object_path
 from emeritus.archive.manifest import Manifest, held, load
 from emeritus.archive.ports import Blobs
-
-_AT_ONCE = 8
+from emeritus.archive.several import several
 
 
 @frozen
@@ -63,8 +61,7 @@ class Catalogue:
     @classmethod
     def read(cls, blobs: Blobs) -> "Catalogue":
         """Read every manifest. Raises ManifestDamaged for one that is not what its name says."""
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="archive-look") as pool:
-            return cls(tuple(pool.map(lambda one: load(one[0], one[1], blobs), held(blobs))))
+        return cls(tuple(several(lambda one: load(one[0], one[1], blobs), held(blobs))))
 
     @property
     def objects(self) -> frozenset[str]:
@@ -141,6 +138,5 @@ def stored_sizes(blobs: Blobs, digests: Iterable[str]) -> dict[str, int]:
             return None
 
     names = list(digests)
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="archive-look") as pool:
-        found = zip(names, pool.map(size, names), strict=True)
-        return {digest: length for digest, length in found if length is not None}
+    found = zip(names, several(size, names), strict=True)
+    return {digest: length for digest, length in found if length is not None}

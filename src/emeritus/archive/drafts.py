@@ -11,7 +11,6 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +18,9 @@ from typing import Self
 
 from emeritus.archive.errors import BlobUnreadable, DiskFull, StoreFailed
 from emeritus.archive.ports import Bytes
+from emeritus.archive.several import several
 
 _PREFIX, _SUFFIX = ".emeritus-", ".draft"
-_AT_ONCE = 8
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -172,13 +171,9 @@ class Draft:
 
 
 def sync_together(drafts: Sequence[Draft]) -> None:
-    """Sync all *drafts*, several at a time, so that the disk may do them at once."""
-    if len(drafts) < 2:
-        for draft in drafts:
-            draft.sync()
-        return
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="archive-sync") as pool:
-        list(pool.map(Draft.sync, drafts))
+    """Sync all *drafts*, several at a time where the disk takes long, so that it may do them at once."""
+    for _ in several(Draft.sync, drafts):
+        pass
 
 
 def publish_together(drafts: Sequence[tuple[Draft, Path, bool]]) -> list[bool]:

@@ -3,7 +3,6 @@
 import re
 import struct
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from attrs import frozen
 from emeritus.archive.codec import MAX_FRAME, Encoding
 from emeritus.archive.errors import BlobMissing, BlobUnreadable, ObjectDamaged, ObjectMissing
 from emeritus.archive.ports import Blobs
+from emeritus.archive.several import several
 from emeritus.core.digests import canonical
 
 MAGIC = b"EMROBJ\x00\x01"
@@ -109,7 +109,7 @@ def read_facts(blobs: Blobs, digest: str) -> Facts:
 def bases(blobs: Blobs, digests: Iterable[str], threads: int = 8) -> dict[str, str]:
     """Return which of the objects *digests*, and of their bases, is a difference from which other.
 
-    Looks at every header once, at several at a time.
+    Looks at every header once, where that takes long at several at a time.
 
     Raises:
         ObjectMissing: when one of them is not there.
@@ -118,12 +118,11 @@ def bases(blobs: Blobs, digests: Iterable[str], threads: int = 8) -> dict[str, s
     found: dict[str, str] = {}
     level = list(dict.fromkeys(digests))
     seen = set(level)
-    with ThreadPoolExecutor(threads, thread_name_prefix="archive-look") as pool:
-        for _ in range(MAX_DEPTH + 1):
-            told = {f.blake3: f.base for f in pool.map(partial(read_facts, blobs), level) if f.base}
-            found |= told
-            level = sorted(set(told.values()) - seen)
-            seen |= set(level)
+    for _ in range(MAX_DEPTH + 1):
+        told = {f.blake3: f.base for f in several(partial(read_facts, blobs), level, threads) if f.base}
+        found |= told
+        level = sorted(set(told.values()) - seen)
+        seen |= set(level)
     if level:
         raise damaged(level[0], f"more than {MAX_DEPTH} differences stand on each other")
     return found

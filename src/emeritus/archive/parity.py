@@ -6,7 +6,6 @@ for piece in Rebuild(blobs, path): ...           # the blob as it was written, o
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import attrs
@@ -37,10 +36,10 @@ from emeritus.archive.parity_file import (
 )
 from emeritus.archive.ports import Blobs, Bytes, Progress, Put, Read, quiet
 from emeritus.archive.scrub_object import StoredFrames
+from emeritus.archive.several import several
 
 DEFAULT = Code(data=100, parity=8)
 _TOGETHER = 64
-_AT_ONCE = 8
 
 
 @frozen
@@ -77,9 +76,8 @@ def protect(
     wanted = sorted(set(digests))
     new: list[str] = []
     done = 0
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="archive-look") as pool:
-        looks = zip(wanted, pool.map(partial(_unprotected_size, blobs, anew=anew), wanted), strict=True)
-        sizes = {digest: size for digest, size in looks if size is not None}
+    looks = zip(wanted, several(partial(_unprotected_size, blobs, anew=anew), wanted), strict=True)
+    sizes = {digest: size for digest, size in looks if size is not None}
     total = sum(sizes.values())
     for start in range(0, len(sizes), _TOGETHER):
         some = list(sizes)[start : start + _TOGETHER]
