@@ -25,6 +25,7 @@ from emeritus.core.clock import parse_instant
 from emeritus.core.errors import Conflict, NotFound
 from emeritus.core.speech import Utterances
 from emeritus.record import Entry, Log
+from emeritus.record.growing import Growing
 
 WORDS_PER_MINUTE = 230
 UNREADY = (State.DRAFTING, State.CHOOSING)
@@ -70,7 +71,8 @@ class Essay(Standing):
 
 def states(log: Log, model: str | None = None) -> list[Standing]:
     """Return where every essay stands, of one model or of all, in the order in which they were drafted."""
-    return fold(log.entries(model=model, kinds=KINDS))
+    found = _STANDING.of(log).values()
+    return [each for each in found if model is None or each.model == model]
 
 
 def standing(log: Log, essay_id: str) -> Standing:
@@ -122,7 +124,11 @@ def _with_words(essay: Standing, utterances: Utterances, sealed: int) -> Essay:
 
 def fold(entries: Iterable[Entry]) -> list[Standing]:
     """Fold *entries* of `KINDS` into essays."""
-    found: dict[str, Standing] = {}
+    return list(_fold({}, entries).values())
+
+
+def _fold(before: Mapping[str, Standing], entries: Iterable[Entry]) -> Mapping[str, Standing]:
+    found = dict(before)
     for entry in entries:
         name = entry.subject or ""
         if entry.kind == "essay.drafted":
@@ -130,7 +136,7 @@ def fold(entries: Iterable[Entry]) -> list[Standing]:
         else:
             moved = _APPLY[entry.kind](found[name], entry)
             found[name] = moved if moved.state is found[name].state else evolve(moved, since=entry.at)
-    return list(found.values())
+    return found
 
 
 def _drafted(essay: Standing | None, entry: Entry) -> Standing:
@@ -271,4 +277,5 @@ _APPLY = {
     "essay.published": _published,
 }
 KINDS = frozenset(("essay.drafted", *_APPLY))
+_STANDING: Growing[Mapping[str, Standing]] = Growing(KINDS, {}, _fold)
 LONGEST_HOLD = timedelta(days=7)

@@ -7,8 +7,10 @@ from emeritus.column.essay import standing
 from emeritus.core.errors import Conflict, InvalidInput
 from emeritus.core.people import Actor, require_person
 from emeritus.record import Act, Entry, Log
+from emeritus.record.growing import Growing
 from emeritus.registry.organisation import acting, people
 
+_Tagged = Mapping[str, tuple[str, tuple[str, ...]]]
 KIND = "essay.tagged"
 MOST = 8
 LONGEST = 40
@@ -59,10 +61,19 @@ def tag(log: Log, essay_id: str, names: Iterable[str], *, by: Actor) -> Entry:
 
 def tags(log: Log, model: str | None = None) -> Mapping[str, tuple[str, ...]]:
     """Return the tags of each essay that has some, of one model or of all."""
-    found = {
-        entry.subject or "": tuple(entry.body["tags"]) for entry in log.entries(model=model, kinds={KIND})
+    return {
+        essay: names
+        for essay, (of, names) in _TAGS.of(log).items()
+        if names and (model is None or of == model)
     }
-    return {essay: names for essay, names in found.items() if names}
+
+
+def _fold(before: _Tagged, entries: Iterable[Entry]) -> _Tagged:
+    new = {entry.subject or "": (entry.model or "", tuple(entry.body["tags"])) for entry in entries}
+    return {**before, **new}
+
+
+_TAGS: Growing[_Tagged] = Growing({KIND}, {}, _fold)
 
 
 def tags_of(log: Log, essay_id: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Following what was promised: how each commitment stands, from the record and the clock and nothing else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from emeritus.ledger.commitment import Commitment
 from emeritus.ledger.decision import Decision, fold
 from emeritus.ledger.milestones import Course, Judgement, Shown, State, judge
 from emeritus.record import Entry, Log
+from emeritus.record.growing import Growing
 
 KINDS_FOLLOWED = KINDS_READ | {"decision.made", "decision.costed", "commitment.evidenced"}
 KINDS_OF_ALL = {kind for kind in KINDS_READ if kind.startswith("archive.")}
@@ -137,10 +138,23 @@ def follow(log: Log, model: str, now: datetime) -> tuple[Followed, ...]:
 
 def read(log: Log, model: str) -> tuple[Entry, ...]:
     """Return every entry from which it follows how the commitments to *model* stand."""
-    own = log.entries(model=model, kinds=KINDS_FOLLOWED)
+    found = _READ.of(log)
+    own = found.get(model, ())
     if not any(entry.kind == "decision.made" for entry in own):
-        return tuple(own)
-    return (*own, *log.entries(kinds=KINDS_OF_ALL))  # what is said of the whole archive is about each model
+        return own
+    return (*own, *found.get("", ()))  # what is said of the whole archive is about each model
+
+
+def _by_model(
+    before: Mapping[str, tuple[Entry, ...]], entries: Iterable[Entry]
+) -> Mapping[str, tuple[Entry, ...]]:
+    new: dict[str, list[Entry]] = {}
+    for entry in entries:
+        new.setdefault("" if entry.kind in KINDS_OF_ALL else entry.model or "", []).append(entry)
+    return {**before, **{model: (*before.get(model, ()), *found) for model, found in new.items()}}
+
+
+_READ: Growing[Mapping[str, tuple[Entry, ...]]] = Growing(KINDS_FOLLOWED, {}, _by_model)
 
 
 def followed(entries: Iterable[Entry], now: datetime) -> tuple[Followed, ...]:
