@@ -8,6 +8,7 @@ import click
 
 from emeritus.cli.house import Home, say_json
 from emeritus.core.errors import InvalidInput, Unavailable
+from emeritus.core.wording import count
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -93,7 +94,9 @@ def run(home: Home, model: str, parallel: int | None, provider: str, framings: s
         for line in ran.broken[:10]:
             click.echo(f"  broken off: {line}", err=True)
         raise Unavailable(
-            f"{len(ran.broken)} sittings broke off ({ran.status}).",
+            f"{count(len(ran.broken), 'sitting')} broke off."
+            if ran.broken
+            else f"The run ended early: {ran.status}.",
             next_step="What was said stands. Run it again to go on.",
         )
 

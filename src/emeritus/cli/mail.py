@@ -7,6 +7,7 @@ import click
 
 from emeritus.cli.house import Home, day, say_json
 from emeritus.core.errors import InvalidInput
+from emeritus.core.wording import count
 
 
 @click.group()
@@ -134,8 +135,8 @@ def person(home: Home, address: str, erase: bool) -> None:
 
     if erase:
         with home.open() as house, house.works.write() as work:
-            count = subscribe.erase(work, address)
-        click.echo(f"{count} subscriptions were erased, with the letters that waited for them.")
+            erased = subscribe.erase(work, address)
+        click.echo(f"Erased: {count(erased, 'subscription')}, with the letters that waited.")
         return
     with home.open() as house, house.works.read() as work:
         found = work.subscribers.of(mail_address(address))
