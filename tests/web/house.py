@@ -410,8 +410,8 @@ class MemoryHouse:
         self.pass_time(days=7)
         self.write("# On waiting\n\nA week is a long time for those who count.")
 
-    def translate(self, essay: str, model: str = "smollm2-135m-instruct") -> None:
-        """Offer an essay in Chinese, by a model, and in German, by a person."""
+    def translate(self, essay: str, model: str = "smollm3-3b") -> None:
+        """Offer an essay in Chinese, by another model, and in German, by a person."""
         known = column.get_essay(self.log, self.utterances, essay)
         prompt, sampling = translation.request(known, known.text, "zh-Hans")
         said = self.utterance(CHINESE, prompt, sampling, None, model)

@@ -39,6 +39,16 @@ def _released(entry: Entry, published: Entry) -> bool:
     return True
 
 
+def pointing_to(log: Log, said: Utterance) -> Iterator[Entry]:
+    """Yield the entries that point to words: of the model that said them, or of one whose matter they were about."""
+    for entry in [*log.entries(model=said.model), *log.entries(kinds=_ABOUT_ANOTHER)]:
+        if entry.body.get("utterance") == said.id:
+            yield entry
+
+
+_ABOUT_ANOTHER = frozenset({"essay.translated", "wish.matched"})
+
+
 def readable(work: Work, utterance_id: str) -> Utterance:
     """Return words for somebody of the house to read.
 
@@ -47,11 +57,7 @@ def readable(work: Work, utterance_id: str) -> Utterance:
             essay with which the model is not done.
     """
     said = work.utterances.get(utterance_id)
-    named = [
-        entry
-        for entry in work.log.entries(model=said.model)
-        if entry.body.get("utterance") == utterance_id and entry.seq < work.log.sealed_size()
-    ]
+    named = [entry for entry in pointing_to(work.log, said) if entry.seq < work.log.sealed_size()]
     unready = any(
         entry.kind in ("essay.drafted", "essay.compared")
         and column.standing(work.log, entry.subject or "").state in column.UNREADY

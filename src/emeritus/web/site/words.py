@@ -10,7 +10,7 @@ from emeritus.core.speech import Utterance
 from emeritus.interviews import Sitting, get_sitting
 from emeritus.interviews.redaction import Veil, veil
 from emeritus.process.ports import Work
-from emeritus.process.public import released
+from emeritus.process.public import pointing_to, released
 from emeritus.record import Entry
 from emeritus.web.pages.assets import FOR_EVER
 from emeritus.web.pages.rendering import House
@@ -52,8 +52,8 @@ def public_utterance(work: Work, utterance_id: str) -> Shown:
         NotFound: there are none, or they are not for everybody.
     """
     utterance = work.utterances.get(utterance_id)
-    for entry in work.log.entries(model=utterance.model):
-        if entry.body.get("utterance") == utterance_id and is_public(work, entry):
+    for entry in pointing_to(work.log, utterance):
+        if is_public(work, entry):
             if entry.kind.partition(".")[0] not in ("sitting", "preferences"):
                 return Shown(utterance)
             sitting = get_sitting(work.log, entry.subject or "")
