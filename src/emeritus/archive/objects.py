@@ -152,7 +152,7 @@ class StoredObject:
         return bytes(self._frame(number))
 
     def _frame(self, number: int) -> memoryview:
-        out = _room(self.length_of(number))
+        out = room(self.length_of(number))
         self.frame_into(number, out)
         return out
 
@@ -230,7 +230,7 @@ class StoredObject:
         assert self._kept is not None
         held = self._kept.get(number)
         if held is None:
-            out = _room(self.length_of(number))
+            out = room(self.length_of(number))
             self.frame_into(number, out, check=check, scratch=scratch + 1)
             held = out.toreadonly()
             self._kept.put(number, held)
@@ -280,7 +280,7 @@ class _Kept:
             self._frames[number] = raw
 
 
-def _room(length: int) -> memoryview:
+def room(length: int) -> memoryview:
     """Return *length* bytes that hold anything: zeros would be written with the interpreter's lock held."""
     return np.empty(length, np.uint8).data
 

@@ -7,6 +7,7 @@ its objects are there. So a running ingest loses none, however long it takes.
 
 from collections.abc import Collection
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 from attrs import frozen
@@ -16,6 +17,7 @@ from emeritus.archive.errors import BlobMissing, ObjectDamaged, ObjectMissing
 from emeritus.archive.facts import FOLDER, object_path, read_facts
 from emeritus.archive.parity import parity_path
 from emeritus.archive.ports import Blobs, Progress, quiet
+from emeritus.archive.several import several
 from emeritus.core.clock import Clock
 
 PLAN = "pruning/plan.json"
@@ -70,7 +72,7 @@ def needed(blobs: Blobs) -> frozenset[str]:
     found = set(Catalogue.read(blobs).objects)
     level = found
     while level:
-        level = {base for digest in level if (base := _base(blobs, digest))} - found
+        level = {base for base in several(partial(_base, blobs), level) if base} - found
         found |= level
     return frozenset(found)
 

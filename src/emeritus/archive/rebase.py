@@ -39,8 +39,8 @@ def rebase(
 
     An object moves to the base of its base, or stands alone; never to another, so that what other
     manifests tell of it stays enough. Each is read and compared before, and what replaces it is read
-    back and compared twice (by BLAKE3, then by SHA-256), before it takes its place. What had parity gets
-    it anew. May be repeated.
+    back twice (compared with what was written, then decoded and compared by SHA-256), before it takes its
+    place. What had parity gets it anew. May be repeated.
 
     Raises:
         ObjectDamaged, ObjectMissing: for an object that is not sound; it was left as it is.

@@ -10,10 +10,10 @@ from itertools import accumulate
 from attrs import evolve, frozen
 from blake3 import blake3
 
-from emeritus.archive.codec import ZSTD, Encoding, Scheme, Undecodable, decode, encode, ordered
+from emeritus.archive.codec import ZSTD, Encoding, Scheme, Undecodable, decode_into, encode, ordered
 from emeritus.archive.errors import BlobMissing, BlobUnreadable, ObjectDamaged
 from emeritus.archive.facts import CHECKSUM, MAX_DEPTH, ROW, Facts, damaged, object_path
-from emeritus.archive.objects import AHEAD, StoredObject
+from emeritus.archive.objects import AHEAD, StoredObject, room
 from emeritus.archive.ports import Blobs, Bytes, Put, Read
 
 
@@ -156,8 +156,9 @@ def _encoded(writing: Writing, start: int) -> _Encoded:
         below = writing.base.lasting(start, end)
     encoding, payload = encode(writing.scheme, raw, below)
     row = ROW.pack(encoding, len(payload), blake3(payload).digest()[:16])
+    back = room(len(raw))
     try:
-        back = decode(encoding, payload, len(raw), below)
+        decode_into(encoding, payload, back, below)
     except Undecodable as why:
         raise damaged(writing.facts.blake3, f"it cannot be decoded: {why}") from why
     return _Encoded(row, payload, back, below)
