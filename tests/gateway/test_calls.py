@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import logging
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -356,6 +357,26 @@ def test_a_caller_who_hangs_up_frees_the_slot(server, house, engine, pool, key):
     until(lambda: house.usage.totals().tokens_out >= 1)
     assert house.usage.totals().tokens_out < 24
     assert next(iter(house.usage._calls.values())).status == 499
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", CHAT),
+        ("POST", "/v1/applications"),
+        ("POST", "/v1/applications/application-1/appeal"),
+        ("POST", "/v1/keys/rotate"),
+        ("PUT", "/v1/webhook"),
+    ],
+)
+def test_a_caller_who_leaves_in_mid_body_is_no_defect(server, caplog, method, path):
+    """Whichever the door, half a body and a closed connection leave no traceback, and nothing is done."""
+    with caplog.at_level(logging.ERROR):
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as caller:
+            caller.sendall(f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{{".encode())
+            until(lambda: server._server.server_state.tasks)
+        until(lambda: not server._server.server_state.tasks)
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 def test_a_caller_who_hangs_up_while_waiting(server, house, engine, pool, key):

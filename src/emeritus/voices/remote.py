@@ -204,7 +204,7 @@ class RemoteVoice:
     def _lost(self) -> VoiceError:
         return Unreachable(
             f"{self._who} could not be reached, or hung up; nothing was kept.",
-            next_step="Check the address, and call again.",
+            next_step="Call again in a moment; a steward can see whether it runs, and at this address.",
         )
 
 

@@ -137,6 +137,6 @@ def _event(told: Mapping[str, Any]) -> bytes:
 
 def _not_here(what: str) -> BadRequest:
     return BadRequest(
-        f"The engine of this model knows OpenAI's chat, and {what} is not part of one.",
+        f"The engine of this model knows turns and no text to go on from, and {what} is not part of one.",
         next_step="Send one prompt as text, and ask for one answer.",
     )
