@@ -4,6 +4,7 @@ What the engine received is held against the other SDK's own types.
 """
 
 import json
+from datetime import date
 
 import anthropic
 import openai
@@ -21,10 +22,15 @@ from openai.types.responses.input_token_count_params import InputTokenCountParam
 from openai.types.responses.response_input_item_param import ResponseInputItemParam
 from pydantic import BaseModel, TypeAdapter
 
+from emeritus.core.people import SOFTWARE
+from emeritus.record import Act
+from emeritus.registry import Lineage, NewModel, add_model
+from emeritus.registry.model import Remote, Weights
 from emeritus.voices.pool import Pool
 from emeritus.voices.remote import AnthropicVoice, OpenAIVoice
 from emeritus.web.gateway import Parts, chats, messages
 from emeritus.web.gateway.asked import BadRequest, parse
+from emeritus.web.gateway.completions import COMPLETIONS
 from emeritus.web.gateway.counting import COUNT, INPUT_TOKENS, TOKENIZE
 from emeritus.web.gateway.meter import Events
 from emeritus.web.gateway.responses import CHAT, RESPONSES
@@ -517,6 +523,25 @@ def test_an_engine_without_the_path(server, house, engine):
     for _ in range(2):
         assert client.create(model="opus", messages=ASK, max_tokens=50).content[0].text
     assert [each.path for each in engine.requests] == [MESSAGES, CHAT, CHAT]
+
+
+def test_what_a_remote_lacked_its_successor_is_asked_for(server, house, engine):
+    """A model that leaves its remote speaks from its own weights, and what the remote had not is tried there anew."""
+    new = NewModel(
+        "both", "Both", Lineage("f"), "MIT", date(2024, 3, 1),
+        remote=Remote("openai", "both"), weights=Weights("gguf", ("m.gguf",), 1, {}),
+    )  # fmt: skip
+    add_model(house.log, new, house.ada)
+    house.tier("both", "members")
+    client = server.openai(house.member()).completions
+    engine.reply_next(b"{}", 404)
+    for _ in range(2):
+        client.create(model="both", prompt="Once")
+    house.retiring("both", "haiku")
+    house.log.append(Act("weights.proven", {}, SOFTWARE, "both", "both", "weights.proven:both"))
+    house.retired("both")
+    client.create(model="both", prompt="Once")
+    assert [each.path for each in engine.requests] == [COMPLETIONS, CHAT, CHAT, COMPLETIONS]
 
 
 def test_the_limit_has_the_remotes_own_name(house, engine, server_of):

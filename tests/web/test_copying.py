@@ -110,7 +110,7 @@ def test_a_copy_in_a_browser_below_a_path(house, copy, page, axe):
     (folder.parent / "below/here").symlink_to(folder, target_is_directory=True)
     handler = functools.partial(Quiet, directory=folder.parent / "below")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         page.goto(f"http://127.0.0.1:{server.server_port}/here/index.html")

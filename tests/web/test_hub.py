@@ -56,7 +56,7 @@ def hub():
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         heard.url = f"http://127.0.0.1:{server.server_port}/"
         yield heard
         server.shutdown()
