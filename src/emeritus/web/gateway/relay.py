@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 import msgspec
@@ -15,6 +15,7 @@ from emeritus.access import shapes
 from emeritus.access.gate import Links
 from emeritus.access.ports import Ended
 from emeritus.core.errors import EmeritusError
+from emeritus.registry.model import Remote
 from emeritus.voices.errors import BadReply, Busy, EngineDied, KeyRefused, NotUnderstood, VoiceError
 from emeritus.voices.voice import ANTHROPIC_PATHS, OPENAI_PATHS, RawAnswer, Relaying
 from emeritus.web.gateway import answers
@@ -31,6 +32,7 @@ MAX_WHOLE: Final = 32 * 2**20
 HUNG_UP: Final = 499
 _LONGEST_WAIT: Final = 3600
 _NO_SUCH_PATH: Final = frozenset({404, 405, 501})
+Lacking: TypeAlias = tuple[str, Remote | None, str]
 log = structlog.get_logger("emeritus.gateway")
 
 
@@ -46,7 +48,7 @@ class _Failure(msgspec.Struct):
 class Relay:
     """Asks the model and answers with what it says. Every call that was let in is written down at its end.
 
-    *lacking* is shared by all calls: the models, and the paths that their engines were seen not to have.
+    *lacking* is shared by all calls: the models, from where they spoke, and the paths that were seen not to be there.
     """
 
     turnstile: Turnstile
@@ -57,7 +59,7 @@ class Relay:
     request_id: str
     headers_in: Mapping[str, str]
     meter: Meter
-    lacking: set[tuple[str, str]]
+    lacking: set[Lacking]
     retelling: Retelling | None = None
     status: int = 0
     left: bool = False
@@ -131,12 +133,13 @@ class Relay:
             )
 
     async def _ask(self, send: Send) -> None:
-        model = self.entered.admission.model.id
-        if self.entered.admission.model.away is None:
+        model, away = self.entered.admission.model.id, self.entered.admission.model.away
+        if away is None:
             self.asked.require_nothing_to_fetch()
         path = self.asked.path
         async with self.pool.alease(model, self.entered.admission.key_id) as voice:
-            found = [each for each in ways(path, voice.paths) if (model, _to(path, each)) not in self.lacking]
+            found = ways(path, voice.paths)
+            found = [each for each in found if (model, away, _to(path, each)) not in self.lacking]
             if not found:
                 raise _not_spoken(model, path, voice)
             # An engine may say that it has a path, and not have it: then it is told in the next way.
@@ -149,7 +152,7 @@ class Relay:
                         raise uncounted()
                     self.retelling = way
                     await self._pass_on(send, answer, model)
-                self.lacking |= {(model, _to(path, each)) for each in found[:number]}
+                self.lacking |= {(model, away, _to(path, each)) for each in found[:number]}
                 return
 
     async def _pass_on(self, send: Send, answer: RawAnswer, model: str) -> None:

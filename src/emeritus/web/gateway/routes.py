@@ -17,7 +17,7 @@ from emeritus.web.gateway.door import Coming, Door, Refused
 from emeritus.web.gateway.meter import Meter
 from emeritus.web.gateway.own import Own
 from emeritus.web.gateway.parts import Parts
-from emeritus.web.gateway.relay import Relay
+from emeritus.web.gateway.relay import Lacking, Relay
 from emeritus.web.gateway.turnstile import Turnstile
 
 CALLS = sorted(OPENAI_PATHS | ANTHROPIC_PATHS)
@@ -65,7 +65,7 @@ class _Gateway:
         self._parts = parts
         self._door = door
         self._turnstile = Turnstile(door)
-        self._lacking: set[tuple[str, str]] = set()
+        self._lacking: set[Lacking] = set()
         self.routes: list[Route] = []
 
     async def call(self, request: Request) -> Response | Relay:
