@@ -54,6 +54,10 @@ def test_the_page_shows_what_was_published(reported, client_for):
     assert "Where it served" in html
     for number in range(1, 33):
         assert f'href="/models/{MODEL}/interview/{number}"' in html
+    sitting = client_for(reported).get(f"/models/{MODEL}/interview/7").text
+    assert "Sitting 7, one of 32" in sitting
+    assert sitting.count(f'href="/models/{MODEL}/interview/') >= 31
+    html5lib.HTMLParser(strict=True).parse(sitting)
     html5lib.HTMLParser(strict=True).parse(html)
 
 
