@@ -19,6 +19,7 @@ from emeritus.ledger import (
 )
 from emeritus.process import announce, decide
 from emeritus.process.plan import open_commitments
+from emeritus.process.ports import Letter, Mark
 from emeritus.process.prove import stride as prove
 from emeritus.process.reach import probe
 from emeritus.registry import Surface, add_person, get_model, notice, revise_organisation, set_mail
@@ -128,28 +129,53 @@ def test_an_engine_that_stays_away_makes_the_promise_late_and_everybody_sees_it(
 
 
 def test_what_is_overdue_is_mailed_to_those_whose_business_it_is(retirement: Retirement) -> None:
-    """Once for each finding, to stewards and the promise's owner who can be reached, and to nobody else."""
-    promise(retirement, NewCommitment("It is told to users", date(2026, 2, 3), shown_by="a steward says so"))
+    """All of it in one letter, once a day at most, to stewards and owners who can be reached, and nobody else."""
+    by_hand = "a steward says so"
+    promise(
+        retirement,
+        NewCommitment("It is told to users", date(2026, 2, 3), shown_by=by_hand),
+        NewCommitment("Its successor is told", date(2026, 2, 3), shown_by=by_hand),
+        NewCommitment("Its friends are told", date(2026, 2, 4), shown_by=by_hand),
+    )
     with retirement.work() as work:
         add_person(work.log, JOAN, ("steward",), by=ADA)
         for who, address in ((ADA, "ada@example.org"), (RAY, "ray@example.org")):
             set_mail(work.log, work.private, who, address, by=ADA)
+    hour = timedelta(hours=1)
+
+    def letters() -> list[Letter]:
+        with retirement.work() as work:
+            taken = work.post.take("test", retirement.clock.now(), 10)
+            work.post.mark("test", [Mark(each.id, "handed") for each in taken], retirement.clock.now())
+            work.post.mark("test", [Mark(each.id, "sent") for each in taken], retirement.clock.now())
+        return [each.letter for each in taken]
+
     retirement.clock.set(datetime(2026, 2, 4, tzinfo=UTC))
-    assert retirement.software() == ["check"]
-    assert retirement.software() == []
-    with retirement.work() as work:
-        letters = [each.letter for each in work.post.take("test", retirement.clock.now(), 10)]
-    assert [(each.to, each.kind) for each in letters] == [("ada@example.org", "overdue")]
-    assert "It is told to users\n\nLate since 2026-02-04" in letters[0].text
+    assert (retirement.software(), letters()) == (["check"], [])
+    retirement.clock.advance(hour)
+    assert retirement.software() == ["overdue"]
+    (letter,) = letters()
+    assert (letter.to, letter.kind) == ("ada@example.org", "overdue")
+    assert letter.subject == "2 promises to models are late or broken"
+    for what in ("It is told to users\n\nLate since 2026-02-04", "Its successor is told\n\nLate since"):
+        assert what in letter.text
+    retirement.clock.set(datetime(2026, 2, 5, tzinfo=UTC))
+    assert (retirement.software(), letters()) == (["check"], []), "a day has not passed since the last one"
+    retirement.clock.advance(hour)
+    assert retirement.software() == ["overdue"]
+    (letter,) = letters()
+    assert letter.subject == "A promise to Small One is late"
+    assert "Its friends are told" in letter.text
+    assert "It is told to users" not in letter.text, "it was told of the day before"
     retirement.clock.advance(29 * DAY)
     assert retirement.software() == ["check"]
+    retirement.clock.advance(hour)
+    assert retirement.software() == ["overdue"]
+    (letter,) = letters()
+    assert letter.text.count("Broken since") == 3
     with retirement.work() as work:
-        (letter,) = [
-            each.letter
-            for each in work.post.take("test", retirement.clock.now(), 10)
-            if "broken" in each.letter.subject
-        ]
-    assert "Broken since" in letter.text
+        told = [entry.body for entry in work.log.entries(kinds={"promises.told"})]
+    assert [(each["promises"], each["people"]) for each in told] == [(2, 1), (1, 1), (3, 1)]
 
 
 def test_what_the_gate_refuses_its_visitors_is_refused_to_the_probe(retirement: Retirement) -> None:

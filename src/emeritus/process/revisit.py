@@ -3,20 +3,17 @@
 from emeritus import ledger
 from emeritus.core.errors import NotFound
 from emeritus.core.people import Actor, require_person
-from emeritus.process import overdue
 from emeritus.process.ports import Parts, Work
 from emeritus.record import Entry
 from emeritus.registry.organisation import acting
 
 
 def stride(parts: Parts, model_id: str) -> bool:
-    """Write down each commitment that stands otherwise than it was found the last time; mail what is overdue."""
+    """Write down each commitment that stands otherwise than it was found the last time."""
     with parts.work() as work:
         promises = ledger.follow(work.log, model_id, parts.clock.now())
         for each in ledger.moved(work.log, model_id, promises):
-            finding = ledger.record_finding(work.log, each)
-            if each.standing.wants_attention:
-                overdue.tell(work, each, finding, parts.site_url)
+            ledger.record_finding(work.log, each)
     return False
 
 

@@ -12,6 +12,7 @@ from emeritus.process import (
     interview,
     keeping,
     mail,
+    overdue,
     preserve,
     prove,
     reach,
@@ -40,6 +41,7 @@ STRIDES: Mapping[str, Stride] = {
     stages.PROBE: reach.probe,
     stages.PROVE: prove.stride,
     stages.CHECK: revisit.stride,
+    stages.OVERDUE: overdue.stride,
     stages.SCRUB: keeping.scrub_stride,
     stages.REPLICATE: keeping.replicate_stride,
     stages.MAIL: mail.stride,
@@ -57,7 +59,11 @@ def due(work: Work, now: datetime, kept: Keeping | None = None, *, mailing: bool
     With *kept*, for the archive too; while *mailing*, for the outbox too.
     """
     steps = [step for model in all_models(work.log) for step in _due(work, model.id, now)]
-    house = [*(keeping.due(work, kept, now) if kept else []), *deliver.due(work, now)]
+    house = [
+        *(keeping.due(work, kept, now) if kept else []),
+        *deliver.due(work, now),
+        *overdue.due(work, now),
+    ]
     return steps + _ready(work, house + (mail.due(work, now) if mailing else []), now)
 
 

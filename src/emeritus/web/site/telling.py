@@ -224,6 +224,9 @@ _TELL: Mapping[str, Callable[[Body], str]] = {
     "budget.set": lambda b: f"Declared {_of_budget(b)}.",
     "budget.proposed": lambda b: f"Proposed to declare {_of_budget(b)}; it takes a second person.",
     "commitment.checked": lambda b: f"Computed from the record how a commitment stands. {b['says']}",
+    "promises.told": lambda b: (
+        f"Told {count(b['people'], 'person', 'people')} by mail of {count(b['promises'], 'promise')} overdue or broken."
+    ),
     "commitment.evidenced": lambda b: (
         f"{'Showed that a commitment was kept' if b['kept'] else 'Noted how a commitment stands'}: {b['what']}"
     ),
