@@ -1,7 +1,7 @@
 """The site as plain files: every page that has no form, with links that work from any folder of any file server.
 
 What the record's export has lies at its own paths, so a copy of the site can be checked as any other. A link to
-something that only the living site has (the desk, a form, a page of one entry) leads there.
+something that only the living site has (the desk, a form, a proof worked out) leads there.
 """
 
 import re
@@ -23,6 +23,7 @@ from emeritus.column.translation import translations
 from emeritus.process import export
 from emeritus.process.export import Exported
 from emeritus.process.ports import Work
+from emeritus.record.edge import WIDTH
 from emeritus.registry import all_models
 from emeritus.web.pages.app import build_app
 from emeritus.web.pages.assets import asset
@@ -30,6 +31,8 @@ from emeritus.web.pages.parts import Parts
 from emeritus.web.pages.rendering import House, frame
 from emeritus.web.site.column import PER_PAGE, essay_page
 from emeritus.web.site.essays import FEED_TYPES, picture_of
+from emeritus.web.site.names import named
+from emeritus.web.site.record import shown as entry_shown
 from emeritus.web.site.record import told
 
 ASSETS = ("style.css", "mark.svg", "check.js")
@@ -86,6 +89,7 @@ class _Copy:
         self._asked = list(self._asked_paths())
         self._pages = {path for path, _ in self._asked}
         self._pages |= {f"{_essay(each)}{end}" for each in essays for end in ("", "/prompt")}
+        self._pages |= {f"/record/{seq}" for seq in range(work.log.size())}
         self._files = {f"/{path}" for path in paths} | set(self._plain) | {asset(name)[0] for name in ASSETS}
         self._inside: dict[str, str] = {}
 
@@ -102,6 +106,19 @@ class _Copy:
                 yield path[1:], answer
         for essays in self._columns.values():
             yield from self._of_column(essays)
+        yield from self._entries()
+
+    def _entries(self) -> Iterator[tuple[str, bytes]]:
+        """Yield a page for each entry of the record."""
+        log, known = self._work.log, named(self._work.log)
+        size = log.size()
+        for begin in range(0, size, WIDTH):
+            for entry in log.entries(begin=begin, limit=WIDTH):
+                path, shown = f"/record/{entry.seq}", {"view": entry_shown(entry, known, size)}
+                yield (
+                    _file_of(path),
+                    self._relinked(self._house.html(path, "entry.html", self._around, shown), path),
+                )
 
     def _machine_paths(self) -> Iterator[str]:
         yield from ("/robots.txt", "/sitemap.xml", "/llms.txt", "/notices.atom")

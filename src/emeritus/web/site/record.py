@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -58,13 +58,16 @@ class Proof:
 
 @frozen
 class EntryPage:
-    """An entry with its bytes and its proof. A field that names who acts here is an Actor."""
+    """An entry with its bytes. A field that names who acts here is an Actor.
+
+    *proof* is None in a copy of the site: it grows with the record, and such a page stays as it is.
+    """
 
     told: Told
     data: str
     fields: tuple[tuple[str, str | Actor], ...]
-    proof: Proof
     size: int
+    proof: Proof | None = None
 
 
 @frozen
@@ -127,13 +130,17 @@ def proof(log: Log, entry: Entry, size: int | None = None) -> Proof:
 def entry_page(log: Log, seq: int) -> EntryPage:
     """Return one entry. Raises NotFound."""
     entry = log.get(seq)
-    known = named(log)
+    return evolve(shown(entry, named(log), log.size()), proof=proof(log, entry))
+
+
+def shown(entry: Entry, known: Mapping[str, Actor], size: int) -> EntryPage:
+    """Return *entry* of a record of *size* as its page shows it, without its proof; *known* is who acts here."""
     fields = tuple(
         (name.replace("_", " "), _actor(value, known) or _written(value))
         for name, value in entry.body.items()
         if value not in (None, "", [], {})
     )
-    return EntryPage(Told(entry, tell(entry)), entry.data.decode(), fields, proof(log, entry), log.size())
+    return EntryPage(Told(entry, tell(entry)), entry.data.decode(), fields, size)
 
 
 def _actor(value: Any, known: Mapping[str, Actor]) -> Actor | None:
