@@ -455,6 +455,30 @@ def test_a_service_without_any_way_to_count(to_chats, to_messages, house, engine
         engine._instead.clear()
 
 
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_thoughts_under_either_name(to_chats, house, engine, name):
+    """Engines name what a model thought in one of two ways; both are told, whole and streamed, in either API."""
+    key = house.member()
+    said = {"choices": [{"message": {name: "Hm.", "content": "Yes."}, "finish_reason": "stop"}]}
+    told = chunks({name: "Hm."}, {"content": "Yes."}, finish="stop")
+    client = to_chats.anthropic(key).messages
+    engine.reply_next(json.dumps(said).encode())
+    engine.reply_next(told, headers=STREAM)
+    whole = client.create(model="opus", messages=ASK, max_tokens=9)
+    with client.stream(model="opus", messages=ASK, max_tokens=9) as stream:
+        final = stream.get_final_message()
+    for message_ in (whole, final):
+        assert (message_.content[0].thinking, message_.content[1].text) == ("Hm.", "Yes.")
+    client = to_chats.openai(key).responses
+    engine.reply_next(b"{}", 404)
+    engine.reply_next(json.dumps(said).encode())
+    engine.reply_next(told, headers=STREAM)
+    answered = client.create(model="opus", input="Hello")
+    with client.stream(model="opus", input="Hello") as stream:
+        for response in (answered, stream.get_final_response()):
+            assert response.output[0].content[0].text == "Hm."
+
+
 def test_two_calls_of_tools_with_one_number(to_chats, house, engine):
     """Services that number every call 0 are understood: an id that is new begins another call."""
     begin = [{**CALL, "index": 0, "id": name} for name in ("call_1", "call_2")]

@@ -140,6 +140,11 @@ def retold(fields: Fields, model: str, tell: Callable[[dict[str, Any]], dict[str
     return msgspec.json.encode({"model": model, **told})
 
 
+def thought(said: Mapping[str, Any]) -> str:
+    """Return what a chat's answer, or a piece of one, says that the model thought; engines name it in two ways."""
+    return said.get("reasoning_content") or said.get("reasoning") or ""
+
+
 def _chunk_of(event: bytes) -> dict[str, Any] | Literal["done"] | None:
     """Return what an event carries; None for a comment that only keeps the connection open.
 

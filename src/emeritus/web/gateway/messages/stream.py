@@ -7,7 +7,7 @@ import msgspec
 from attrs import define, field
 
 from emeritus.web.gateway.messages import whole as shapes
-from emeritus.web.gateway.retelling import EventByEvent
+from emeritus.web.gateway.retelling import EventByEvent, thought
 
 
 @define
@@ -45,10 +45,8 @@ class Telling(EventByEvent):
         self._usage = chunk.get("usage") or self._usage
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
-            if delta.get("reasoning_content"):
-                out += self._say(
-                    "thinking", shapes.thinking(""), "thinking_delta", delta["reasoning_content"]
-                )
+            if thought(delta):
+                out += self._say("thinking", shapes.thinking(""), "thinking_delta", thought(delta))
             for words in (delta.get("content"), delta.get("refusal")):
                 if words:
                     out += self._say("text", shapes.text(""), "text_delta", words)

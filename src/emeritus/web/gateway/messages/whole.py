@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from emeritus.voices.errors import BadReply
+from emeritus.web.gateway.retelling import thought
 
 _REASONS: Final = {
     "stop": "end_turn",
@@ -23,8 +24,8 @@ def whole(body: bytes, fields: Mapping[str, msgspec.Raw], message_id: str) -> by
         choice = answer["choices"][0]
         said = choice["message"]
         content: list[dict[str, Any]] = []
-        if said.get("reasoning_content"):
-            content.append(thinking(said["reasoning_content"]))
+        if thought(said):
+            content.append(thinking(thought(said)))
         if said.get("content") or said.get("refusal"):
             content.append(text(said.get("content") or said["refusal"]))
         calls = said.get("tool_calls") or ()

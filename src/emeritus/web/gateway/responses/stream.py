@@ -7,7 +7,7 @@ import msgspec
 from attrs import define, field
 
 from emeritus.web.gateway.responses import whole as shapes
-from emeritus.web.gateway.retelling import EventByEvent
+from emeritus.web.gateway.retelling import EventByEvent, thought
 
 Kind = Literal["reasoning", "message", "refusal", "function_call"]
 _PREFIX: Mapping[Kind, str] = {"reasoning": "rs", "message": "msg", "refusal": "msg", "function_call": "fc"}
@@ -73,8 +73,8 @@ class Telling(EventByEvent):
         self._usage = chunk.get("usage") or self._usage
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
-            if delta.get("reasoning_content"):
-                out += self._say("reasoning", delta["reasoning_content"])
+            if thought(delta):
+                out += self._say("reasoning", thought(delta))
             if delta.get("content"):
                 out += self._say("message", delta["content"])
             if delta.get("refusal"):

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from emeritus.voices.errors import BadReply
+from emeritus.web.gateway.retelling import thought
 
 
 def whole(body: bytes, fields: Mapping[str, msgspec.Raw], response_id: str) -> bytes:
@@ -25,8 +26,8 @@ def whole(body: bytes, fields: Mapping[str, msgspec.Raw], response_id: str) -> b
         said = choice["message"]
         items: list[dict[str, Any]] = []
         number = response_id.removeprefix("resp_")
-        if said.get("reasoning_content"):
-            items.append(reasoning(f"rs_{number}", said["reasoning_content"]))
+        if thought(said):
+            items.append(reasoning(f"rs_{number}", thought(said)))
         if said.get("refusal"):
             items.append(message(f"msg_{number}", refusal(said["refusal"])))
         elif said.get("content"):
