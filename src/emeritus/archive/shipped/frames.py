@@ -62,6 +62,7 @@ class Model:
         self.context, self.centre = numpy.array(contexts_of), numpy.array(centres)  # of each entry
         (self.block,) = struct.unpack("<I", file.read(4))
         blocks = file.read() if classes > 1 else bytes(-(-count // self.block))
+        # Of each number: whether it is coded at all, how many low bits are zero, and where its class has its entries.
         of_number = numpy.repeat(numpy.frombuffer(blocks, numpy.uint8), self.block)[:count]
         self.coded, self.zeros, self.shift, self.mask, self.entry = numpy.array(told)[of_number].T
 
@@ -76,15 +77,14 @@ def frequencies(byte):
 
 def numbers(payload, length, base=None, hints=None):
     """Return numbers: alone, as differences from the *base*, or beside *hints* (encodings 4 and 16, parts of 5 and 6)."""
+    # A head of 16 bytes, the model, the states of the lanes, the stream of the tokens, the raw bits, and a tail.
     width, lanes, packed, kept, size, words = struct.unpack_from("<BBBxIII", payload)
-    count, tail, lanes, at, word = (
-        length // width,
-        length % width,
-        1 << lanes,
-        16 + kept,
-        numpy.dtype(f"<u{width}"),
-    )
+    (count, tail), word, lanes, at = divmod(length, width), numpy.dtype(f"<u{width}"), 1 << lanes, 16 + kept
     model = Model(unzip(payload[16:at], size) if packed else payload[16:at], count)
+    states = numpy.frombuffer(payload, "<u4", lanes, at).astype(numpy.int64)
+    stream = numpy.frombuffer(payload, "<u2", words, at + 4 * lanes).astype(numpy.int64)
+    raw = payload[at + 4 * lanes + 2 * words : len(payload) - tail]
+    # Where each number's context is told: in the entries of its class, by what the decoder knows already.
     where = numpy.flatnonzero(model.coded)  # the others are the base's numbers, or zero
     one, sign = word.type(1), word.type(8 * width - 1)
     top, out, entry = one << sign, numpy.zeros(count, word), model.entry
@@ -95,10 +95,7 @@ def numbers(payload, length, base=None, hints=None):
         hint = hints.reshape(-1)[numpy.arange(count) // model.block].astype(numpy.int64)
         entry = entry + (hint >> model.shift & model.mask)
     context = model.context[entry[where]]
-    states = numpy.frombuffer(payload, "<u4", lanes, at).astype(numpy.int64)
-    stream = numpy.frombuffer(payload, "<u2", words, at + 4 * lanes).astype(numpy.int64)
     token = tokens(model, context, states, stream)
-    raw = payload[at + 4 * lanes + 2 * words : len(payload) - tail]
     value = (model.starts[context, token] + places(raw, model.bits[context, token])).astype(word)
     low, rest, zeros = value & one, value >> one, model.zeros[where].astype(word)
     if base is None:  # the lowest bit is the sign
