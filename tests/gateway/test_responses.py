@@ -182,6 +182,9 @@ def test_cut_short(client):
     assert (whole.status, whole.incomplete_details.reason) == ("incomplete", "max_output_tokens")
     events = list(client.create(model="opus", input="Hello", max_output_tokens=3, stream=True))
     assert events[-1].type == "response.incomplete"
+    assert [each.type for each in events[-2:]] == ["response.output_item.done", "response.incomplete"]
+    for item in (whole.output[0], events[-1].response.output[0], events[-2].item):
+        assert (item.status, item.content[0].text) == ("incomplete", whole.output_text)
 
 
 def test_an_engine_that_does_not_have_the_path(server, engine, key, house):

@@ -56,7 +56,7 @@ class Telling(EventByEvent):
     def _last(self) -> list[bytes] | None:
         if self._finish is None:
             return None
-        out = self._close()
+        out = self._close(shapes.ended(self._finish))
         told = self._response()
         return [*out, self._event(f"response.{told['status']}", response=told)]
 
@@ -120,11 +120,11 @@ class Telling(EventByEvent):
             out.append(self._event("response.content_part.added", **_at(item), part=_PARTS[kind]("")))
         return out, item
 
-    def _close(self) -> list[bytes]:
+    def _close(self, status: str = "completed") -> list[bytes]:
         item, self._open = self._open, None
         if item is None:
             return []
-        told = item.told("completed")
+        told = item.told(status)
         self._done.append(told)
         out: list[bytes] = []
         if item.kind == "function_call":

@@ -35,6 +35,8 @@ def whole(body: bytes, fields: Mapping[str, msgspec.Raw], response_id: str) -> b
         for place, call in enumerate(said.get("tool_calls") or ()):
             about = call["function"]
             items.append(function_call(f"fc_{number}_{place}", call["id"], about["name"], about["arguments"]))
+        if items:
+            items[-1]["status"] = ended(choice.get("finish_reason"))
         told = response(
             fields,
             response_id,
@@ -94,6 +96,11 @@ def response(
     }
 
 
+def ended(finish: str | None) -> str:
+    """Return how the last item of a response ended; *finish* is why the chat did, in its own words."""
+    return "incomplete" if finish == "length" else "completed"
+
+
 def message(item_id: str, part: Mapping[str, Any], status: str = "completed") -> dict[str, Any]:
     """Return words (`output_text`), or a `refusal`, as an item."""
     return {
@@ -101,7 +108,7 @@ def message(item_id: str, part: Mapping[str, Any], status: str = "completed") ->
         "type": "message",
         "role": "assistant",
         "status": status,
-        "content": [part] if status == "completed" else [],
+        "content": [] if status == "in_progress" else [part],
     }
 
 
@@ -117,7 +124,7 @@ def refusal(text: str) -> dict[str, Any]:
 
 def reasoning(item_id: str, text: str, status: str = "completed") -> dict[str, Any]:
     """Return what a model thought before it spoke as an item."""
-    content = [{"type": "reasoning_text", "text": text}] if status == "completed" else []
+    content = [] if status == "in_progress" else [{"type": "reasoning_text", "text": text}]
     return {"id": item_id, "type": "reasoning", "summary": [], "content": content, "status": status}
 
 
