@@ -8,23 +8,20 @@ composed for its reader, signed (DKIM, RSA 2048), marked before and after, in co
 server over one connection, with smtplib and nothing else. How many times as fast the house is; 1 is as fast.
 """
 
-import argparse
 import base64
 import json
 import smtplib
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dkim
-from benchmarks import results
+from benchmarks.publication.bench import run
 from benchmarks.publication.house import MODEL, START, add_people_and_model, new_house, publish
-from rich.console import Console
 from rich.table import Table
 
 from emeritus.column.subscribers import Subscriber
@@ -128,26 +125,14 @@ def _holds(message: bytes, record: str) -> bool:
         dkim.time.time = before
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mails", type=int, default=5000)
-    parser.add_argument("--write", action="store_true", help="keep what is said in benchmarks/RESULTS.md")
-    chosen = parser.parse_args()
-    machine = results.machine()
-    with tempfile.TemporaryDirectory(prefix="bench-mail-") as name:
-        told = measure(Path(name), chosen.mails)
+def table(told: dict) -> Table:
     shown = Table(title=f"{told['mails']:,} readers, {told['bytes']:,} bytes each")
     for title in ("", "mails a second"):
         shown.add_column(title, justify="right" if title else "left")
     shown.add_row("the house: composed, signed, marked, sent once", f"{told['mails_per_s']:,}")
     shown.add_row("a bare loop that sends one finished mail", f"{told['bare_per_s']:,}")
-    console = Console(record=True, width=110)
-    console.print(shown)
-    last = json.dumps(told)
-    if chosen.write:
-        results.write("mail", "make bench-mail", machine, f"{console.export_text()}\n{last}", [])
-    print(last)
+    return shown
 
 
 if __name__ == "__main__":
-    main()
+    run("mail", __doc__, "mails", 5000, measure, table)

@@ -6,16 +6,12 @@ archive, feeds. *export_1000_essays_s*: the whole of it, into an empty folder. *
 *max_page_kb*: the longest page, in thousands of bytes. *page_ms*: one essay's page of the living site, in the same house.
 """
 
-import argparse
-import json
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import results
+from benchmarks.publication.bench import run
 from benchmarks.publication.house import MODEL, START, add_people_and_model, new_house, publish
-from rich.console import Console
 from rich.table import Table
 
 from emeritus.core.clock import SettableClock
@@ -65,14 +61,7 @@ def measure(folder: Path, essays: int) -> dict:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--essays", type=int, default=1000)
-    parser.add_argument("--write", action="store_true", help="keep what is said in benchmarks/RESULTS.md")
-    chosen = parser.parse_args()
-    machine = results.machine()
-    with tempfile.TemporaryDirectory(prefix="bench-site-") as name:
-        told = measure(Path(name), chosen.essays)
+def table(told: dict) -> Table:
     shown = Table(title=f"A site with {told['essays']:,} essays as plain files")
     for title in ("", ""):
         shown.add_column(title, justify="left")
@@ -81,13 +70,8 @@ def main() -> None:
     shown.add_row("pages, files, MB", f"{told['pages']:,}, {told['files']:,}, {told['megabytes']:,}")
     shown.add_row("the longest page, kB", str(told["max_page_kb"]))
     shown.add_row("reading one essay's page from that house, ms (median)", str(told["page_ms"]))
-    console = Console(record=True, width=110)
-    console.print(shown)
-    last = json.dumps(told)
-    if chosen.write:
-        results.write("site", "make bench-site", machine, f"{console.export_text()}\n{last}", [])
-    print(last)
+    return shown
 
 
 if __name__ == "__main__":
-    main()
+    run("site", __doc__, "essays", 1000, measure, table)

@@ -18,6 +18,8 @@ from emeritus.post.dkim import generate_pem
 from emeritus.process.fakes import MemoryWorks
 from emeritus.process.ports import Parts
 from emeritus.record import SigningKey
+from emeritus.store.database import open_database
+from emeritus.store.schema import migrate
 from emeritus.voices import Pool
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -112,3 +114,18 @@ def postman(mailbox, dkim_key) -> SmtpPostman:
     """Carries letters to `mailbox`, over two connections."""
     server = Server("127.0.0.1", mailbox.port, "none", connections=2)
     return SmtpPostman(server, Sender("column@lab.example", "The Lab", "bounces@lab.example"), dkim_key)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def connection(request, tmp_path):
+    """A connection to a database with its tables, in one transaction."""
+    url = (
+        f"sqlite:///{tmp_path / 'house.db'}"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgres_database")
+    )
+    database = open_database(url)
+    migrate(database)
+    with database.connect() as connection, connection.begin():
+        yield connection
+    database.dispose()

@@ -12,9 +12,7 @@ from emeritus.core.address import mail_address
 from emeritus.core.errors import IntegrityError, InvalidInput
 from emeritus.process.fakes import MemoryPost
 from emeritus.process.ports import Mark
-from emeritus.store.database import open_database
 from emeritus.store.post import SqlPost
-from emeritus.store.schema import migrate
 from emeritus.store.sealing import Sealer
 
 
@@ -25,19 +23,6 @@ class TestMemoryPost(PostContract):
 
 
 class TestSqlPost(PostContract):
-    @pytest.fixture(params=["sqlite", "postgres"])
-    def connection(self, request, tmp_path):
-        url = (
-            f"sqlite:///{tmp_path / 'house.db'}"
-            if request.param == "sqlite"
-            else request.getfixturevalue("postgres_database")
-        )
-        database = open_database(url)
-        migrate(database)
-        with database.connect() as connection, connection.begin():
-            yield connection
-        database.dispose()
-
     @pytest.fixture
     def post(self, connection, clock):
         return SqlPost(connection, Sealer(bytes(32)), clock)

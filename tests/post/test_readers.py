@@ -20,8 +20,6 @@ from emeritus.core.errors import InvalidInput, NotFound
 from emeritus.post import read_bounce
 from emeritus.process import mail, subscribe
 from emeritus.process.ports import Parts
-from emeritus.store.database import open_database
-from emeritus.store.schema import migrate
 from emeritus.store.sealing import Sealer
 from emeritus.store.subscribers import SqlSubscribers
 from emeritus.voices import Pool
@@ -35,19 +33,6 @@ class TestMemorySubscribers(SubscribersContract):
 
 
 class TestSqlSubscribers(SubscribersContract):
-    @pytest.fixture(params=["sqlite", "postgres"])
-    def connection(self, request, tmp_path):
-        url = (
-            f"sqlite:///{tmp_path / 'house.db'}"
-            if request.param == "sqlite"
-            else request.getfixturevalue("postgres_database")
-        )
-        database = open_database(url)
-        migrate(database)
-        with database.connect() as connection, connection.begin():
-            yield connection
-        database.dispose()
-
     @pytest.fixture
     def subscribers(self, connection):
         return SqlSubscribers(connection, Sealer(bytes(32)))
