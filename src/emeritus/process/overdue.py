@@ -16,7 +16,7 @@ SUBJECT = "promises"
 TOGETHER = timedelta(hours=1)
 """So long after the first that it tells of a letter goes: what goes late at one midnight is one letter."""
 EVERY = timedelta(days=1)
-_KIND = "promises.told"
+KINDS = frozenset({"promises.told"})
 
 
 def due(work: Work, now: datetime) -> list[Step]:
@@ -46,12 +46,12 @@ def stride(parts: Parts, _subject: str) -> bool:
                 sent += 1
                 work.post.send(_letter(work, person.actor, address, mine, found[-1].seq, parts.site_url))
         body = {"through": found[-1].seq, "promises": len(wanting), "people": sent}
-        work.log.append(Act(_KIND, body, SOFTWARE, key=f"{_KIND}:{found[-1].seq}"))
+        work.log.append(Act("promises.told", body, SOFTWARE, key=f"promises.told:{found[-1].seq}"))
     return False
 
 
 def _told(work: Work) -> Entry | None:
-    return next(iter(work.log.entries(kinds={_KIND}, newest_first=True, limit=1)), None)
+    return next(iter(work.log.entries(kinds=KINDS, newest_first=True, limit=1)), None)
 
 
 def _found(work: Work, told: Entry | None) -> list[Entry]:
