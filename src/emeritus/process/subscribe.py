@@ -151,7 +151,7 @@ def kept_about(subscriber: Subscriber) -> Mapping[str, Any]:
         "state": subscriber.state,
         **{name: instant(at) if at else None for name, at in moments.items()},
         "times_asked_to_confirm": subscriber.asks,
-        "letters_that_came_back": subscriber.soft,
+        "letters_that_came_back_for_a_passing_reason": subscriber.soft,
     }
 
 

@@ -26,6 +26,7 @@ _TITLES = {
     500: "A fault of ours",
     503: "Not just now",
 }
+_TITLES_BY_ID = {"essay.vetoed": "Kept, and not shown"}  # it never was here
 
 
 @frozen
@@ -45,7 +46,7 @@ class Fault:
 
     @property
     def title(self) -> str:
-        return _TITLES.get(self.status, "That did not work")
+        return _TITLES_BY_ID.get(self.id) or _TITLES.get(self.status, "That did not work")
 
 
 def of_error(error: EmeritusError) -> Fault:
