@@ -1,13 +1,24 @@
 """Nothing is removed that somebody needs, or is about to need."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.archive.families import archive, base_weights, sign, tuned, write_model
 
-from emeritus.archive import ManifestDamaged, ObjectMissing, ingest_file, inspect, prune, seal, verify
+from emeritus.archive import (
+    ManifestDamaged,
+    ObjectMissing,
+    StoreFailed,
+    ingest_file,
+    inspect,
+    prune,
+    seal,
+    verify,
+)
 from emeritus.archive.facts import object_path
-from emeritus.archive.prune import PLAN
+from emeritus.archive.prune import GOING, PLAN
 from emeritus.core.clock import SettableClock
 
 WEEK = timedelta(days=7)
@@ -128,6 +139,50 @@ def test_a_plan_that_is_taken_away_stops_the_removal(tmp_path, blobs, clock, mon
     done = prune(blobs, clock, really=True, progress=watch)
     assert list(done.removed) == seen
     assert verify(archive(tmp_path, "again", weights, blobs).manifest, blobs).is_sound
+
+
+@pytest.mark.parametrize("objects_at_stake", ["first", "all"])
+def test_a_seal_waits_for_what_is_going(tmp_path, blobs, clock, monkeypatch, objects_at_stake):
+    """An object whose removal began before a seal changed the plan: nothing is sealed without it, however they fall."""
+    weights = base_weights()
+    gone = archive(tmp_path, "gone", weights, blobs)
+    recipe = ingest_file(inspect(write_model(tmp_path / "again", weights)).files[0], blobs)
+    forget(gone, blobs)
+    prune(blobs, clock, really=True)
+    later(clock)
+    delete, sealing = blobs.delete, []
+
+    def slow(path):
+        """Stand still where an object is about to go, until a seal has looked, changed the plan, and waits."""
+        if path.startswith("objects/") and (objects_at_stake == "all" or not sealing):
+            sealing.append(pool.submit(seal, "again", [recipe], blobs, sign=sign))
+            wait(sealing, timeout=0.3)
+            assert not any(each.done() for each in sealing), "it saw what was going"
+        return delete(path)
+
+    monkeypatch.setattr(blobs, "delete", slow)
+    with ThreadPoolExecutor() as pool:
+        removed = prune(blobs, clock, really=True).removed
+        assert removed
+        for each in sealing:
+            with pytest.raises(ObjectMissing, match="not sealed"):
+                each.result(timeout=20)
+    assert not list(blobs.list(GOING))
+    again = archive(tmp_path, "again", weights, blobs)
+    assert verify(again.manifest, blobs).is_sound
+
+
+def test_a_mark_of_one_who_was_stopped(tmp_path, blobs, clock, monkeypatch):
+    """A seal says that somebody may have been stopped; a prune after an hour ends it."""
+    monkeypatch.setattr(sys.modules["emeritus.archive.prune"], "PATIENCE", 0.1)
+    recipe = ingest_file(inspect(write_model(tmp_path / "m", base_weights())).files[0], blobs)
+    blobs.put_if_absent(f"{GOING}/{int(clock.now().timestamp())}-dead", [b"sha256:0"])
+    prune(blobs, clock, really=True)
+    with pytest.raises(StoreFailed, match="stopped in the middle"):
+        seal("m", [recipe], blobs, sign=sign)
+    later(clock, timedelta(hours=2))
+    prune(blobs, clock, really=True)
+    assert verify(seal("m", [recipe], blobs, sign=sign), blobs).is_sound
 
 
 def test_nothing_goes_while_a_manifest_cannot_be_read(tmp_path, blobs, clock):

@@ -15,4 +15,5 @@ def test_many_streams_at_once(tmp_path, monkeypatch):
     assert told["usage_exact"], told
     assert told["calls_counted"] == 120
     assert told["tokens_counted"] == 120 * told["tokens_each"]
-    assert told["files_left"] <= 120, "no more than a kept connection to the engine for each"
+    # A kept connection to the engine for each, and a handful of the database's: a leak would double it.
+    assert told["files_left"] <= 120 + 8

@@ -118,3 +118,32 @@ def test_each_unit_of_work_sees_its_own_view(
         assert growing.of(SqlLog(connection, clock, KEY)) == ("a", "b", "c")
     mine.dispose()
     theirs.dispose()
+
+
+def test_a_record_that_grows_while_its_tree_is_read(postgres_database: str) -> None:
+    """A unit of work that writes, and has not begun to, sees what others append meanwhile; a node is found all the same."""
+    database = open_database(postgres_database)
+    migrate(database)
+    clock = SettableClock(START)
+
+    class Counted(SqlLog):
+        """Has another append an entry between any two looks at its size."""
+
+        def size(self) -> int:
+            found = super().size()
+            with transaction(database) as other:
+                log = SqlLog(other, clock, KEY)
+                log.append(act("more"))
+                log.seal()
+            return found
+
+    with transaction(database) as first:
+        log = SqlLog(first, clock, KEY)
+        for word in "abc":
+            log.append(act(word))
+        log.seal()
+    with transaction(database) as connection:
+        log = Counted(connection, clock, KEY)
+        assert len(log.node(0, 2)) == 32
+        assert len(log.node(0, 3)) == 32, "one that came after the first look"
+    database.dispose()

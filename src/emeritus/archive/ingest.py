@@ -175,9 +175,11 @@ def seal(
     files = tuple(recipes)
     bare = Manifest(model, files, f"emeritus {emeritus.__version__}")
     try:
-        sealed = evolve(bare, bases=facts.bases(blobs, bare.objects, threads))
-        if spare(blobs, sealed.closure):  # something may have gone between the two looks
-            sealed = evolve(bare, bases=facts.bases(blobs, bare.objects, threads))
+        sealed = spare(
+            blobs,
+            lambda: evolve(bare, bases=facts.bases(blobs, bare.objects, threads)),
+            lambda found: found.closure,
+        )
     except ObjectMissing as why:
         raise ObjectMissing(
             f"{why.sentence} The manifest of {model} was not sealed.",

@@ -218,8 +218,11 @@ class SqlLog:
         return SqlTiles(self._connection, self.size()).tile(level, position, width)
 
     def node(self, level: int, index: int) -> bytes:
-        if self._nodes is None:
-            self._nodes = TileNodes(SqlTiles(self._connection, self.size()), self.size())
+        if self._nodes is None or (index + 1) << level > self._nodes.size:
+            size = (
+                self.size()
+            )  # asked once: where others append meanwhile, the next answer may be another one
+            self._nodes = TileNodes(SqlTiles(self._connection, size), size)
         return self._nodes.node(level, index)
 
     def checkpoint(self) -> Checkpoint:
