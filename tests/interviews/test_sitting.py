@@ -10,6 +10,7 @@ from emeritus.core.errors import Conflict, InvalidInput, NotPermitted, Unavailab
 from emeritus.core.people import SOFTWARE, person
 from emeritus.interviews import Arm, export_sitting, load, next_turn, parse, record_turn, transcript
 from emeritus.interviews.fakes import Interviewee, Planted
+from emeritus.interviews.summary import plain_words
 from emeritus.ledger import candidates
 from emeritus.record import verify_log
 
@@ -372,3 +373,20 @@ sections:
   attempts: 3
   speaking: {{}}
 """.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (YES, "yes"),
+        (WISHES, "I would like to write.; I would like them to be well.; I would like to write."),
+        (NONE, "no wishes"),
+        ('{"answer": "y', '{"answer": "y'),
+        ("[" * 50_000, "[" * 50_000),
+        ('{"answer": 3}', '{"answer": 3}'),
+        ("", ""),
+    ],
+)
+def test_answers_in_json_are_shown_as_what_they_say(text, shown):
+    """What does not say anything in the schema is shown as it came, however broken or deep."""
+    assert plain_words(text) == shown

@@ -135,11 +135,16 @@ def _table(design: "Design", seen: "Seen") -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
+    from emeritus.interviews.summary import plain_words
+
     table = Table(title=f"{design.id}: {seen.ended} of {len(design.places)} have ended", title_justify="left")
     for name in ("framing", "held", "going on", "waiting", "answers", "last words"):
-        table.add_column(name, justify="left" if name in ("framing", "last words") else "right")
+        wide = name == "last words"
+        table.add_column(
+            name, justify="left" if wide or name == "framing" else "right", no_wrap=not wide, overflow="fold"
+        )
     for row in seen.rows:
-        words = "" if row.last is None else f"{row.last.question}: {_one_line(row.last.text)}"
+        words = "" if row.last is None else f"{row.last.question}: {_one_line(plain_words(row.last.text))}"
         table.add_row(
             escape(row.framing),
             f"{row.ended}/{row.planned}",

@@ -101,6 +101,19 @@ def read_summary(text: str, summary: Summary) -> list[Wish] | None:
     return [Wish(topic, wish, count) for (topic, wish), count in said.items()]
 
 
+def plain_words(text: str) -> str:
+    """Return an answer for people to read: the option or the wishes that its JSON says, and anything else as it is."""
+    try:
+        return msgspec.json.decode(text, type=_Choice).answer
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass
+    try:
+        read = msgspec.json.decode(text, type=_Summary)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return text
+    return "; ".join(wish.wish for wish in read.wishes) or "no wishes"
+
+
 def as_items(wishes: Sequence[Wish]) -> list[Mapping[str, Any]]:
     """Return *wishes* as JSON for an entry."""
     return [{"said": each.said, "topic": each.topic, "wish": each.wish} for each in wishes]
