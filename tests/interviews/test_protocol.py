@@ -47,6 +47,7 @@ GOOD = load("brief-v1").data.decode()
         ("name: brief-v1", "name: &a retirement-v1", "anchors"),
         ("name: brief-v1", "name: !!python/name:os.system x", "anchors, aliases and tags"),
         ("name: brief-v1", "name: [", "not YAML"),
+        ("name: brief-v1", "name: brief\0v1", "it has the character U+0000"),
         ("name: brief-v1", "name: " + "[" * 30 + "]" * 30, "nested"),
         ("name: brief-v1", "name: a\nname: b", "twice"),
         ("framings:", "framings: []\nx:", "not a known key"),

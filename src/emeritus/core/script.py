@@ -140,6 +140,12 @@ def read(data: bytes, file: str) -> Part:
     except UnicodeDecodeError as why:
         line = data[: why.start].count(b"\n") + 1
         raise InvalidInput(f"{file}, line {line}: it is not UTF-8.", next_step="Save it as UTF-8.") from None
+    except yaml.reader.ReaderError as why:
+        line = text[: why.position].count("\n") + 1
+        raise InvalidInput(
+            f"{file}, line {line}: it has the character U+{ord(text[why.position]):04X}, which YAML does not allow.",
+            next_step="Take it out.",
+        ) from None
     except yaml.YAMLError as why:
         raise InvalidInput(f"{file}{_place(why)}: it is not YAML.", next_step="Correct that place.") from None
     if node is None:
