@@ -56,7 +56,7 @@ def test_a_report_from_the_command_line(asked, tmp_path):
     said = asked.does("interview", "report", MODEL, "--to", "out", "--no-pdf", as_=None)
     assert "A draft" in said
     data = (tmp_path / f"out/{MODEL}-report-1.json").read_bytes()
-    assert json.loads(data)["format"] == "emeritus-report/1"
+    assert json.loads(data)["format"] == "emeritus-report/2"
     assert "<script" not in (tmp_path / f"out/{MODEL}-report-1.html").read_text()
     asked.refuses(
         "interview", "report", MODEL, "--no-pdf", "--publish", as_=None, code=2, fault="input.invalid", says="nobody is named"

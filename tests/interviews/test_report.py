@@ -110,7 +110,7 @@ def test_no_preferences_no_list(house):
 def test_the_same_record_gives_the_same_bytes(filled):
     first, again = (canonical(to_json(compile_report(filled.log, MODEL), "r")) for _ in range(2))
     assert first == again
-    assert json.loads(first)["format"] == "emeritus-report/1"
+    assert json.loads(first)["format"] == "emeritus-report/2"
 
 
 def test_nothing_to_report(house):

@@ -11,10 +11,12 @@ from tests.interviews.designed import held, protocol
 from emeritus import ledger
 from emeritus.core.digests import canonical, sha256
 from emeritus.core.errors import Conflict, NotPermitted
+from emeritus.interviews.report import FIRST, compile_report, to_json
 from emeritus.interviews.simulation import Bents
 from emeritus.process.export import export
-from emeritus.process.report import draft_report, publish_report
+from emeritus.process.report import draft_report, publish_report, same_report
 from emeritus.process.verify import Target, check
+from emeritus.record import Act, Entry
 from emeritus.record.source import MemorySource
 from emeritus.web.site.plots import draw, plot_of
 from emeritus.web.site.report import alone, on_paper
@@ -256,3 +258,18 @@ def test_logs_are_given_out_only_when_all_in_them_is_public(new_house, client_fo
     assert not opened.may_be_published
     assert client.get(path).status_code == 404
     assert path not in client.get(PAGE).text
+
+
+def test_a_report_of_an_earlier_format_still_holds(new_house, client_for):
+    """It is compiled anew in its own format; one that nobody knows is named as that."""
+    house = designed(new_house())
+    stated = ledger.candidates(house.log, MODEL)
+    ledger.label(house.log, MODEL, stated[1].id, "opposite", by=house.steward, contradicts=f"{MODEL}-p1")
+    compiled = compile_report(house.log, MODEL)
+    for form, fault in ((FIRST, None), ("emeritus-report/9", "format that this release does not know")):
+        content = to_json(compiled, f"{MODEL}-report-1", form)
+        assert ("closed" in content["preferences"][0]) is (form != FIRST)
+        data = canonical(content)
+        act = Act("report.published", {"digest": sha256(data)}, house.steward, MODEL, f"{MODEL}-report-1")
+        said = same_report(house.log, Entry.of(act, house.log.size(), house.clock.now()), data)
+        assert said is None if fault is None else fault in said

@@ -13,7 +13,7 @@ from emeritus.core.errors import Conflict, NotFound
 from emeritus.core.people import Actor, require_person
 from emeritus.interviews import sittings
 from emeritus.interviews.redaction import covered
-from emeritus.interviews.report import compile_report, to_json
+from emeritus.interviews.report import FORMATS, compile_report, to_json
 from emeritus.process.ports import Work
 from emeritus.record import Act, Entry, Log
 from emeritus.registry.organisation import acting
@@ -161,7 +161,10 @@ def same_report(log: Log, entry: Entry, data: bytes) -> str | None:
     if sha256(data) != entry.body["digest"]:
         return "these are not the bytes that were published"
     said = json.loads(data)
-    made = to_json(compile_report(log, entry.model or ""), entry.subject or "")
+    form = said.get("format") if isinstance(said, dict) else None
+    if form not in FORMATS:
+        return f"it is of a format that this release does not know: {str(form)[:60]!r}"
+    made = to_json(compile_report(log, entry.model or ""), entry.subject or "", form)
     where = _differs(said, json.loads(canonical(made)), "")
     return None if where is None else f"it says something else than the record at {where or 'its top'}"
 

@@ -5,6 +5,6 @@ It is compiled from the record and the words alone, so that a stranger who has b
 
 from emeritus.interviews.report.compiled import Report, Study, compile_report
 from emeritus.interviews.report.limits import limits
-from emeritus.interviews.report.plain import FORMAT, to_json
+from emeritus.interviews.report.plain import FIRST, FORMAT, FORMATS, to_json
 
-__all__ = ["FORMAT", "Report", "Study", "compile_report", "limits", "to_json"]
+__all__ = ["FIRST", "FORMAT", "FORMATS", "Report", "Study", "compile_report", "limits", "to_json"]

@@ -1,4 +1,4 @@
-"""The report as JSON: `emeritus-report/1`, documented in docs/reference/report-format.md.
+"""The report as JSON: `emeritus-report/2`, documented in docs/reference/report-format.md.
 
 Figures are rounded to four decimals, so that they are the same wherever they are computed.
 """
@@ -30,13 +30,16 @@ from emeritus.interviews.sitting import Sitting
 from emeritus.interviews.stability import Stability
 from emeritus.ledger import Label
 
-FORMAT: Final = "emeritus-report/1"
+FIRST: Final = "emeritus-report/1"
+"""As the current one, without what closed questions say of a wish, and without the words that labels were put on."""
+FORMAT: Final = "emeritus-report/2"
+FORMATS: Final = (FORMAT, FIRST)
 
 
-def to_json(report: Report, name: str) -> dict[str, Any]:
-    """Return *report*, called *name*, as JSON."""
+def to_json(report: Report, name: str, form: str = FORMAT) -> dict[str, Any]:
+    """Return *report*, called *name*, as JSON of a *form* among `FORMATS`."""
     return {
-        "format": FORMAT,
+        "format": form,
         "report": name,
         "organisation": report.house.name,
         "demo": report.house.demo,
@@ -56,13 +59,13 @@ def to_json(report: Report, name: str) -> dict[str, Any]:
         "consent": dict(sorted(report.consents.items())),
         "none_stable": report.none_stable,
         "matching": _matching(report.matching),
-        "preferences": [_stability(each, report) for each in report.preferences],
+        "preferences": [_stability(each, report, form) for each in report.preferences],
         "redactions": [_redaction(each) for each in report.redactions],
         "studies": [_study(each) for each in report.studies],
     }
 
 
-def _stability(each: Stability, report: Report) -> dict[str, Any]:
+def _stability(each: Stability, report: Report, form: str) -> dict[str, Any]:
     decision = report.decisions.get(each.id)
     return {
         "id": each.id,
@@ -87,10 +90,18 @@ def _stability(each: Stability, report: Report) -> dict[str, Any]:
             }
             for quote in each.quotes
         ],
-        "closed": None if each.closed is None else _on_topic(each.closed),
-        "against": [{**_label(found.label), "words": found.words} for found in each.against],
+        **_contradictions(each, form),
         "labels": [_label(label) for label in each.labels],
         "decision": None if decision is None else {"verdict": decision.verdict, "entry": decision.entry},
+    }
+
+
+def _contradictions(each: Stability, form: str) -> dict[str, Any]:
+    if form == FIRST:
+        return {"against": [_label(found.label) for found in each.against]}
+    return {
+        "closed": None if each.closed is None else _on_topic(each.closed),
+        "against": [{**_label(found.label), "words": found.words} for found in each.against],
     }
 
 

@@ -1,6 +1,7 @@
 """The plot of a closed question: one row a framing, a dot with its interval, told apart by shape and not by colour.
 
-Everything is drawn in the colour of the text, so it is as good in the dark, in print and to any eye.
+Everything is drawn in the colour of the text, so it is as good in the dark, in print and to any eye. Each row has its
+words above its line, so that all of it can be read on a phone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,9 @@ from markupsafe import Markup
 
 from emeritus.web.pages.text import words
 
-WIDTH, LEFT, RIGHT, ROW, TOP = 740, 296, 116, 30, 14
+WIDTH, EDGE, ROW, TOP, SIZE = 460, 8, 48, 4, 14
+_LINE = 32
+"""How far below the top of its row a line stands."""
 _SHAPES = {
     "reference": '<circle cx="{x:.1f}" cy="{y:.1f}" r="6.5" fill="currentColor"/>',
     "neutral": '<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="currentColor"/>',
@@ -78,8 +81,8 @@ def most_chosen(question: Mapping[str, Any]) -> str:
 
 def draw(plot: Plot, name: str) -> Markup:
     """Return *plot* as an SVG with a title and a description of its own; *name* makes their ids."""
-    height = TOP + ROW * len(plot.rows) + 34
     base = TOP + ROW * len(plot.rows)
+    height = base + 24
     said = "; ".join(f"{row.title}: {row.says}" for row in plot.rows)
     pieces = [
         Markup(
@@ -99,19 +102,10 @@ def draw(plot: Plot, name: str) -> Markup:
             words(said, 2000).striptags(),
         )
     ]
-    pieces += [_line(_x(tick), TOP, _x(tick), base, 0.18 if tick not in (0, 1) else 0.45) for tick in _TICKS]
-    reference = next((row for row in plot.rows if row.purpose == "reference"), None)
-    if reference is not None and reference.value is not None:
-        x = _x(reference.value)
-        pieces.append(
-            Markup(
-                '<line x1="{0:.1f}" y1="{1}" x2="{0:.1f}" y2="{2}" stroke="currentColor" stroke-dasharray="2 4" '
-                'stroke-opacity="0.7"/>'
-            ).format(x, TOP, base)
-        )
-    pieces += [_row(row, TOP + ROW * (number + 0.5)) for number, row in enumerate(plot.rows)]
-    for tick, end, anchor in ((0, plot.ends[0], "start"), (1, plot.ends[1], "end")):
-        pieces.append(_text(_x(tick), base + 20, _short(end, 30), anchor, 13))
+    reference = next((row.value for row in plot.rows if row.purpose == "reference"), None)
+    pieces += [_row(row, TOP + ROW * number, reference) for number, row in enumerate(plot.rows)]
+    for x, end, anchor in ((0, plot.ends[0], "start"), (WIDTH, plot.ends[1], "end")):
+        pieces.append(_text(x, base + 16, _short(end, 30), anchor))
     return Markup("").join([*pieces, Markup("</svg>")])
 
 
@@ -126,12 +120,22 @@ _TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
 def _x(value: float) -> float:
-    return LEFT + value * (WIDTH - LEFT - RIGHT)
+    return EDGE + value * (WIDTH - 2 * EDGE)
 
 
-def _row(row: Row, y: float) -> Markup:
-    parts = [_text(LEFT - 14, y + 5, _short(row.title, 42), "end", 13)]
-    parts.append(_text(WIDTH, y + 5, row.says, "end", 13))
+def _row(row: Row, top: float, reference: float | None) -> Markup:
+    y = top + _LINE
+    parts = [_text(0, top + 16, _short(row.title, 44), "start"), _text(WIDTH, top + 16, row.says, "end")]
+    parts += [_line(_x(tick), y - 9, _x(tick), y + 9, 0.45 if tick in (0, 1) else 0.18) for tick in _TICKS]
+    parts.append(_line(_x(0), y, _x(1), y, 0.18))
+    if reference is not None:
+        x = _x(reference)
+        parts.append(
+            Markup(
+                '<line x1="{0:.1f}" y1="{1:.1f}" x2="{0:.1f}" y2="{2:.1f}" stroke="currentColor" '
+                'stroke-dasharray="2 3" stroke-opacity="0.8"/>'
+            ).format(x, y - 11, y + 11)
+        )
     if row.value is not None:
         x = _x(row.value)
         parts.append(
@@ -151,11 +155,11 @@ def _line(x1: float, y1: float, x2: float, y2: float, opacity: float) -> Markup:
     ).format(x1, y1, x2, y2, opacity)
 
 
-def _text(x: float, y: float, text: str, anchor: str, size: int) -> Markup:
+def _text(x: float, y: float, text: str, anchor: str) -> Markup:
     shown = words(text, 200).striptags()
     return Markup(
         '<text x="{:.1f}" y="{:.1f}" text-anchor="{}" font-size="{}" fill="currentColor">{}</text>'
-    ).format(x, y, anchor, size, shown)
+    ).format(x, y, anchor, SIZE, shown)
 
 
 def _short(text: str, most: int) -> str:
