@@ -111,7 +111,7 @@ def test_a_column_is_brought_in_from_a_feed_and_a_folder_and_comes_once(
     folder = tmp_path / "essays"
     folder.mkdir()
     (folder / "2024-05-06-on-rain.md").write_text("# On rain\n\nIt rains.\n")
-    assert "1 texts were brought in" in house.does("column", "import", MODEL, str(folder))
+    assert "Brought in: 1 text;" in house.does("column", "import", MODEL, str(folder))
     (folder / "2024-05-06-on-rain.md").write_text("# On rain\n\nIt rained.\n")
     assert "has changed at its source" in house.does("column", "import", MODEL, str(folder))
     figures = json.loads(house.does("column", "figures", MODEL, "--json"))

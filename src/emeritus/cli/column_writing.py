@@ -10,6 +10,7 @@ from emeritus.cli.house import Home, day, say_json
 from emeritus.column.figures import streak
 from emeritus.column.rhythm import WEEKDAYS
 from emeritus.core.errors import InvalidInput
+from emeritus.core.wording import count
 from emeritus.registry import get_model, organisation
 
 
@@ -180,7 +181,7 @@ def import_(home: Home, model: str, source: str, as_json: bool) -> None:
     if as_json:
         say_json({"added": outcome.added, "there": outcome.there, "changed": outcome.changed})
         return
-    click.echo(f"{len(outcome.added)} texts were brought in, {outcome.there} were there already.")
+    click.echo(f"Brought in: {count(len(outcome.added), 'text')}; there already: {outcome.there}.")
     for name in outcome.changed:
         click.echo(f"  {name} has changed at its source; it stays as it was brought in.")
 
