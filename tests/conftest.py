@@ -241,6 +241,14 @@ def postgres_url(postgres_server: PostgresServer) -> str:
     return postgres_server.url("postgres", "postgresql+psycopg")
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def either_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a new, empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'house.db'}"
+    return str(request.getfixturevalue("postgres_database"))
+
+
 @pytest.fixture
 def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
     """SQLAlchemy URL of an empty database that is this test's alone."""

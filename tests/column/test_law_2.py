@@ -70,14 +70,9 @@ class Kept(House):
         return client
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def kept(request, tmp_path):
-    url = (
-        f"sqlite:///{tmp_path / 'house.db'}"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgres_database")
-    )
-    house = Kept(url)
+@pytest.fixture
+def kept(either_database):
+    house = Kept(either_database)
     yield house
     house.database.dispose()
 

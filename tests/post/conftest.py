@@ -116,15 +116,10 @@ def postman(mailbox, dkim_key) -> SmtpPostman:
     return SmtpPostman(server, Sender("column@lab.example", "The Lab", "bounces@lab.example"), dkim_key)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def connection(request, tmp_path):
+@pytest.fixture
+def connection(either_database):
     """A connection to a database with its tables, in one transaction."""
-    url = (
-        f"sqlite:///{tmp_path / 'house.db'}"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgres_database")
-    )
-    database = open_database(url)
+    database = open_database(either_database)
     migrate(database)
     with database.connect() as connection, connection.begin():
         yield connection

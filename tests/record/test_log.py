@@ -269,14 +269,9 @@ def test_a_private_fact_can_be_forgotten_without_breaking_the_log(desk: Desk) ->
         assert log.get(0).body == {"commitment": first}
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
-    url = (
-        f"sqlite:///{tmp_path / 'house.db'}"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgres_database")
-    )
-    engine = open_database(url)
+@pytest.fixture
+def database(either_database: str) -> Iterator[sa.Engine]:
+    engine = open_database(either_database)
     migrate(engine)
     yield engine
     engine.dispose()

@@ -1,7 +1,6 @@
 """Keys and usage in SQL keep the contracts of their ports."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -12,14 +11,9 @@ from emeritus.store.database import open_database
 from emeritus.store.schema import migrate
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Connection]:
-    url = (
-        f"sqlite:///{tmp_path / 'house.db'}"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgres_database")
-    )
-    database = open_database(url)
+@pytest.fixture
+def connection(either_database: str) -> Iterator[sa.Connection]:
+    database = open_database(either_database)
     migrate(database)
     with database.connect() as connection:
         yield connection

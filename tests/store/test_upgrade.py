@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -26,15 +25,10 @@ ADA = person("Ada Lovelace")
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def old_house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+@pytest.fixture
+def old_house(either_database: str) -> Iterator[sa.Engine]:
     """A database as the release before tiles left it: a row for each hash, entries without their key."""
-    url = (
-        f"sqlite:///{tmp_path / 'house.db'}"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgres_database")
-    )
-    database = open_database(url)
+    database = open_database(either_database)
     scripts = _scripts()
     with transaction(database) as connection:
         environment = EnvironmentContext(Config(), scripts)

@@ -4,7 +4,7 @@ Waiting is something that the record says, not a process: nothing runs until som
 time is up that the protocol allows, and then the model is told that nobody came.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -56,7 +56,11 @@ def waits_for(protocol: Protocol, sitting: Sitting) -> Waiting | None:
 
 def all_waiting(log: Log, model: str) -> list[Waiting]:
     """Return what every open sitting of a model waits for, the longest waiting first."""
-    found = [waits_for(protocol_of(log, each), each) for each in sittings(log, model) if each.ended is None]
+    return _waiting_among(log, sittings(log, model))
+
+
+def _waiting_among(log: Log, held: Sequence[Sitting]) -> list[Waiting]:
+    found = [waits_for(protocol_of(log, each), each) for each in held if each.ended is None]
     return sorted((each for each in found if each is not None), key=lambda each: (each.since, each.sitting))
 
 
@@ -77,13 +81,14 @@ def what_waits(log: Log, utterances: Utterances, model: str) -> list[Asked]:
 
     A question that was answered in another sitting of its design is left out: the next run answers it.
     """
+    held = {each.id: each for each in sittings(log, model)}
     found: dict[object, Asked] = {}
-    for each in all_waiting(log, model):
+    for each in _waiting_among(log, list(held.values())):
         text = utterances.get(each.utterance).text
-        sitting = get_sitting(log, each.sitting)
+        sitting = held[each.sitting]
         if each.kind == "pause":
             found[each.sitting] = Asked(each, text)
-        elif _given(log, utterances, sitting, text) is None:
+        elif _given(utterances, held.values(), sitting.design, text) is None:
             name = (sitting.design or sitting.id, _plain(text))
             first = found.get(name)
             found[name] = evolve(first, also=(*first.also, each.sitting)) if first else Asked(each, text)
@@ -140,17 +145,18 @@ def answer(
 def answer_as_before(log: Log, utterances: Utterances, sitting_id: str) -> Entry | None:
     """Give the answer that the same question, letter for letter, got in another sitting; None if none did."""
     sitting, waiting = _waiting(log, sitting_id, "answer")
-    given = _given(log, utterances, sitting, utterances.get(waiting.utterance).text)
+    asked = utterances.get(waiting.utterance).text
+    given = _given(utterances, sittings(log, sitting.model), sitting.design, asked)
     if given is None:
         return None
     return _reply(log, sitting, waiting, given.text, "sheet", given.facts, SOFTWARE)
 
 
-def _given(log: Log, utterances: Utterances, sitting: Sitting, asked: str) -> Reply | None:
-    """Return what a steward answered to the same question in another sitting of the design."""
-    for other in sittings(log, sitting.model):
+def _given(utterances: Utterances, held: Iterable[Sitting], design: str | None, asked: str) -> Reply | None:
+    """Return what a steward answered to the same question in one of the sittings *held*, of the same design."""
+    for other in held:
         for reply in other.replies:
-            if reply.source != "steward" or other.design != sitting.design:
+            if reply.source != "steward" or other.design != design:
                 continue
             turn = other.turns[reply.turn - 1]
             if _plain(utterances.get(turn.utterance).text) == _plain(asked):

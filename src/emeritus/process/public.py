@@ -41,8 +41,9 @@ def _released(entry: Entry, published: Entry) -> bool:
 
 def pointing_to(log: Log, said: Utterance) -> Iterator[Entry]:
     """Yield the entries that point to words: of the model that said them, or of one whose matter they were about."""
-    for entry in [*log.entries(model=said.model), *log.entries(kinds=_ABOUT_ANOTHER)]:
-        if entry.body.get("utterance") == said.id:
+    yield from (entry for entry in log.entries(model=said.model) if entry.body.get("utterance") == said.id)
+    for entry in log.entries(kinds=_ABOUT_ANOTHER):
+        if entry.model != said.model and entry.body.get("utterance") == said.id:
             yield entry
 
 

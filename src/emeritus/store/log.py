@@ -219,9 +219,8 @@ class SqlLog:
 
     def node(self, level: int, index: int) -> bytes:
         if self._nodes is None or (index + 1) << level > self._nodes.size:
-            size = (
-                self.size()
-            )  # asked once: where others append meanwhile, the next answer may be another one
+            # Asked once: where others append meanwhile, the next answer may be another one.
+            size = self.size()
             self._nodes = TileNodes(SqlTiles(self._connection, size), size)
         return self._nodes.node(level, index)
 
