@@ -62,9 +62,8 @@ class Door:
             return found  # a reader that began earlier than another: what is newer stands
         if before is not None and found is not before:
             for name, model in before.models.items():
-                if (
-                    found.models[name].away != model.away
-                ):  # retired: from now on it speaks from its own weights
+                # Retired: from now on it speaks from its own weights.
+                if found.models[name].away != model.away:
                     self._parts.pool.renew(name)
         self._standing = found
         return found
