@@ -27,6 +27,7 @@ from emeritus.archive.codec import (
     plain,
     unit,
 )
+from emeritus.archive.codec.arrays import WORDS
 from emeritus.archive.codec.fields import NO_HINT
 from emeritus.archive.codec.loops import loops
 from emeritus.archive.codec.model import (
@@ -443,10 +444,56 @@ def test_tokens_spelt_sixteen_at_a_time_are_the_same(seed, size, lanes, tokens):
         np.uint16
     )  # the last is certain, where it is
     tables = Tables(rates, np.zeros(2 * TOKENS, np.uint8), np.zeros(2 * TOKENS, np.uint64))
-    states, stream = compiled.spell(codes, index, tables, lanes)
-    ours, theirs = plain.spell(codes, index, tables, lanes)
+    states, stream = compiled.spell(codes, index[None], tables, lanes)
+    ours, theirs = plain.spell(codes, index[None], tables, lanes)
     assert (states == ours).all()
     assert (stream == theirs).all()
+
+
+@given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, TOKENS), st.integers(1, 12), st.booleans())
+def test_contexts_are_shared_alike(seed, rows, tokens, most, ordered):
+    """Compiled or not, the same rows share a context, and are weighed, priced and laid out the same."""
+    pytest.importorskip("numba")
+    from emeritus.archive.codec import compiled
+
+    draw = np.random.default_rng(seed)
+    counts = draw.poisson(draw.gamma(0.3, 20, (rows, tokens)))
+    keys = draw.integers(-1, 9, rows)
+    keys[draw.integers(rows)] = 3
+    ours = plain.gather(counts, keys, most, ordered=ordered)
+    theirs = compiled.gather(counts, keys, most, ordered=ordered)
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one == other).all()
+    bits = draw.integers(0, 8, tokens).astype(np.uint8)
+    assert compiled.cost(ours[1], bits) == pytest.approx(plain.cost(ours[1], bits))
+    weights = compiled.weigh(counts)
+    assert (weights == plain.weigh(counts)).all()
+    contexts = tuple(Context(0, row) for row in weights if row.any())
+    if contexts:
+        model = Model((bits,), contexts, (Class(),), 1)
+        laid, plainly = compiled.tables(model), plain.tables(model)
+        assert (laid.rates == plainly.rates).all()
+        assert (laid.bits == plainly.bits).all()
+        assert (laid.starts == plainly.starts).all()
+
+
+@given(st.integers(0, 2**32), st.sampled_from([1, 2, 4, 8]), st.integers(1, 300), st.integers(1, 3000))
+def test_blocks_are_sorted_alike(seed, width, block, count):
+    """Compiled or not: blocks that stand still, that decay, and that move, little or far."""
+    pytest.importorskip("numba")
+    from emeritus.archive.codec import compiled
+
+    draw = np.random.default_rng(seed)
+    base = np.frombuffer(draw.bytes(count * width), WORDS[width])
+    far = np.exp2(draw.integers(0, 8 * width - 2, -(-count // block))).astype(WORDS[width])
+    kinds = draw.integers(0, 3, far.size)
+    far = np.repeat(np.where(kinds == 0, 0, far).astype(WORDS[width]), block)[:count]
+    moved = np.where(np.repeat(kinds == 1, block)[:count], far, far * draw.random(count)).astype(WORDS[width])
+    words = base + (moved << WORDS[width].type(draw.choice([0, 0, 5])))
+    for one, other in zip(
+        plain.sort_blocks(words, base, block), compiled.sort_blocks(words, base, block), strict=True
+    ):
+        assert np.array_equal(one, other)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 200), st.sampled_from([1, 2, 4]), st.floats(0, 1))

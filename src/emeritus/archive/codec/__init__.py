@@ -9,7 +9,7 @@ See docs/reference/archive-format.md, which a stranger can decode by without thi
 *base* is what another object holds at the same offset; where it ends before *raw*, zeros follow.
 """
 
-from emeritus.archive.codec.choice import SAMPLE, candidates, choose, estimate, frame_length, unit
+from emeritus.archive.codec.choice import SAMPLE, candidates, choose, estimate, frame_length, is_near, unit
 from emeritus.archive.codec.frames import FRAME, MAX_FRAME, decode, decode_into, encode, frame_size
 from emeritus.archive.codec.order import ordered
 from emeritus.archive.codec.schemes import RAW, ZSTD, Encoding, Profile, Scheme, Undecodable
@@ -32,6 +32,7 @@ __all__ = [
     "estimate",
     "frame_length",
     "frame_size",
+    "is_near",
     "ordered",
     "unit",
 ]

@@ -36,7 +36,6 @@ def _plan(words: Array, block: int, blocks: Array, zeros: Array, *, told: bool, 
     width = words.dtype.itemsize
     fine = FINE[width]
     codes, values, counts = loops().tops(words, blocks, block, zeros, fine)
-    counts = counts.reshape(zeros.size, 1 << fine)
     partitions: list[Array] = []
     contexts: list[Context] = []
     index = np.zeros(counts.shape, np.uint16)
@@ -74,7 +73,7 @@ def _plan(words: Array, block: int, blocks: Array, zeros: Array, *, told: bool, 
             tuple(partitions), tuple(contexts),
             (Class(contexts=chosen, centres=np.zeros(256, np.int32)),), block,
         )  # fmt: skip
-    return Plan(model, values, codes, index.reshape(-1), size)
+    return Plan(model, values, codes, index, size)
 
 
 def _classes(words: Array, block: int) -> tuple[Array, Array]:

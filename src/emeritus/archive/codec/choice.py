@@ -93,6 +93,13 @@ def choose(
     return evolve(scheme, share=share, alone=other) if share < other.share else other
 
 
+def is_near(scheme: Scheme, sample: Bytes, base: Bytes) -> bool:
+    """Tell by a glance whether *scheme*, a difference, leaves clearly less of *sample* than `Scheme.alone` would."""
+    words = numbers.words(sample, scheme.stride)
+    guess = difference.guess(words, numbers.against(base, words.dtype, words.size), scheme.row)
+    return guess < SURE * len(sample) * (scheme.alone.share if scheme.alone else _HALF)
+
+
 def _alone(span: Span, samples: Sequence[Bytes], profile: Profile, *, is_compared: bool) -> Scheme:
     """Return the scheme for *span* alone; without *is_compared* its share need not be known well."""
     raw = b"".join(samples)

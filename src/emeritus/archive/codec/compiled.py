@@ -5,7 +5,7 @@ Codes, values and what is written of them are good until the thread asks for the
 
 import numpy as np
 
-from emeritus.archive.codec import kernels, plain, spelling, wide
+from emeritus.archive.codec import kernels, plain, sharing, spelling, wide
 from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.model import (
     CODED,
@@ -20,17 +20,20 @@ from emeritus.archive.codec.model import (
 from emeritus.archive.codec.plain import LOW, PAD, QUANTS
 from emeritus.archive.codec.schemes import Undecodable
 from emeritus.archive.codec.scratch import scratch
+from emeritus.archive.codec.sorting import LEVELS, SAME
 
 _NONE = np.zeros(0, np.uint8)
 _INVERSES = np.array([0, *(-(-(1 << 44) // often) for often in range(1, (1 << PRECISION) + 1))], np.uint64)
 
 
-def frequencies(weights: Array) -> Array:
-    """See `plain.frequencies`."""
-    rates = np.empty(weights.shape, np.int64)
-    if not kernels.share(weights, rates):
+def tables(model: Model) -> Tables:
+    """See `model.Tables.of`."""
+    weights, partitions, of = rows_of(model)
+    size = weights.size
+    made = Tables(np.empty(size, np.uint32), np.empty(size, np.uint8), np.empty(size, np.uint64))
+    if not sharing.lay_out(weights, partitions, of, made.rates, made.bits, made.starts):
         raise Undecodable("a context of no token, or of too many")
-    return rates
+    return made
 
 
 def decode(
@@ -97,12 +100,15 @@ def _is_stepped(model: Model, width: int) -> bool:
     return width <= 4 and len(model.partitions) == 1 and np.array_equal(model.partitions[0], steps_of(width))
 
 
-def spell(codes: Array, index: Array, tables: Tables, lanes: int) -> tuple[Array, Array]:
+def spell(
+    codes: Array, index: Array, tables: Tables, lanes: int, rows: Array | None = None
+) -> tuple[Array, Array]:
     """See `plain.spell`."""
     states = np.full(lanes, LOW, np.uint32)
     stream = scratch("stream", codes.size + 1, np.uint16)
     rates = scratch("rates", index.size, np.uint32)
-    spelling.rates_of(index, tables.rates, rates)
+    every = np.arange(len(index)) if rows is None else rows
+    spelling.rates_of(index.reshape(-1), tables.rates, every, np.uint64(index.shape[1]), rates)
     at = int(spelling.spell(codes, rates, _INVERSES, states, stream))
     return states, stream[at:]
 
@@ -117,14 +123,14 @@ def write(values: Array, codes: Array, index: Array, tables: Tables) -> Array:
     if values.itemsize <= 4 and (tables.bits.reshape(-1, TOKENS)[:, : steps.size] == steps).all():
         size = int(spelling.write_steps(values, raw.view(np.uint8)))
         return raw.view(np.uint8)[: -(-size // 8)]
-    size = int(spelling.write(values, codes, index, tables.bits, tables.starts, raw))
+    size = int(spelling.write(values, codes, index.reshape(-1), tables.bits, tables.starts, raw))
     return raw.view(np.uint8)[: -(-size // 8)]
 
 
 def tops(words: Array, blocks: Array, block: int, zeros: Array, fine: int) -> tuple[Array, Array, Array]:
     """See `plain.tops`."""
     codes, values = scratch("codes", words.size, np.uint32), scratch("values", words.size, words.dtype)
-    counts = _nothing(zeros.size << fine)
+    counts = _counts(zeros.size << fine)
     done = spelling.tops(
         _still(words),
         _still(blocks),
@@ -136,22 +142,33 @@ def tops(words: Array, blocks: Array, block: int, zeros: Array, fine: int) -> tu
         counts,
         _top(words),
     )
-    return codes[:done], values[:done], _both(counts)
+    every = np.zeros((zeros.size, 1 << fine), np.int64)
+    rows, found = _both(counts, 1 << fine)
+    every[rows] = found
+    return codes[:done], values[:done], every
 
 
 def survey(words: Array, base: Array, block: int) -> Array:
     """See `plain.survey`."""
-    rows = np.empty((-(-words.size // block), 4), np.int64)
+    rows = np.empty((4, -(-words.size // block)), np.int64)
     spelling.survey(_still(words), _still(base), np.uint64(block), _top(words), rows)
     return rows
 
 
-def drift(
-    words: Array, base: Array, blocks: Array, block: int, chosen: int, shift: int, size: int
-) -> tuple[Array, Array]:
+def sort_blocks(words: Array, base: Array, block: int) -> tuple[Array, Array, int]:
+    """See `sorting.sort_blocks`."""
+    number = -(-words.size // block)
+    rows, blocks = np.empty((4, number), np.int64), np.empty(number, np.uint8)
+    kinds = np.empty(LEVELS - SAME + 1, np.int64)
+    there, zeros = spelling.sort_blocks(
+        _still(words), _still(base), np.uint64(block), _top(words), rows, blocks, kinds
+    )
+    return kinds[:there], blocks, int(zeros)
+
+
+def drift(words: Array, base: Array, blocks: Array, block: int, chosen: int, shift: int, size: int) -> Array:
     """See `plain.drift`."""
-    sums, often = np.zeros(1 << size, np.int64), np.zeros(1 << size, np.int64)
-    mask = np.uint64((1 << size) - 1)
+    means = np.zeros(1 << size, np.int64)
     spelling.drift(
         _still(words),
         _still(base),
@@ -159,12 +176,11 @@ def drift(
         np.uint64(block),
         chosen,
         np.uint64(shift),
-        mask,
+        np.uint64((1 << size) - 1),
         _top(words),
-        sums,
-        often,
+        means,
     )
-    return sums, often
+    return means
 
 
 def steps(
@@ -179,49 +195,54 @@ def steps(
     offsets: Array,
     centres: Array,
     tokens: int,
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array]:
     """See `plain.steps`."""  # fmt: skip
     codes, values = scratch("codes", words.size, np.uint32), scratch("values", words.size, words.dtype)
-    counts = _nothing(centres.size * tokens)
+    counts = _counts(centres.size * tokens)
     done = spelling.steps(
         _still(words), _still(base), _still(blocks), np.uint64(block), same, np.uint64(zeros), shifts, masks, offsets,
         centres, np.logical_or.reduceat(centres != 0, offsets), np.uint64(tokens), _top(words), codes, values, counts,
     )  # fmt: skip
-    return codes[:done], values[:done], _both(counts)
+    return codes[:done], values[:done], *_both(counts, tokens)
 
 
-def _nothing(size: int) -> Array:
-    """Return two rows of *size* counts."""
-    counts = scratch("counts", 2 * size, np.uint32).reshape(2, size)
-    counts.fill(0)
-    return counts
+def _counts(size: int) -> Array:
+    """Return two rows of *size* counts that hold anything."""
+    return scratch("counts", 2 * size, np.uint32).reshape(2, size)
 
 
-def _both(counts: Array) -> Array:
-    both = scratch("both", counts.shape[1], np.int64)
-    spelling.add_up(counts, both)
-    return both
+def _both(counts: Array, width: int) -> tuple[Array, Array]:
+    """Return which rows of *width* codes were counted, and how often each code was."""
+    both = scratch("both", counts.shape[1], np.int64).reshape(-1, width)
+    rows = np.empty(len(both), np.int64)
+    done = int(spelling.add_up(counts, rows, both))
+    return rows[:done], both[:done]
 
 
 def tally(counts: Array) -> tuple[Array, Array]:
-    """See `plain.tally`."""
+    """See `gathering.tally`."""
     often, sums = np.empty(len(counts), np.int64), np.empty(len(counts), np.int64)
-    spelling.tally(counts, often, sums)
+    sharing.tally(counts, often, sums)
     return often, sums
 
 
-def together(counts: Array, groups: Array, number: int) -> Array:
-    """See `plain.together`."""
-    sums = np.zeros((number, counts.shape[1]), np.int64)
-    spelling.together(counts, groups, sums)
-    return sums
+def cost(sums: Array, bits: Array) -> float:
+    """See `gathering.cost`."""
+    return float(sharing.cost(sums, bits))
 
 
-def join_alike(sums: Array, most: int, *, ordered: bool) -> Array:
-    """See `plain.join_alike`."""
-    context = np.arange(len(sums))
-    spelling.join(sums.copy(), most, ordered, context)
-    return context
+def weigh(counts: Array) -> Array:
+    """See `model.weigh`."""
+    weights = np.empty(counts.shape, np.uint8)
+    sharing.weigh(counts, weights)
+    return weights
+
+
+def gather(counts: Array, keys: Array, most: int, *, ordered: bool) -> tuple[Array, Array]:
+    """See `gathering.gather`."""
+    chosen, sums = np.empty(keys.size, np.int64), np.empty(counts.shape, np.int64)
+    number = sharing.gather(counts, keys, most, ordered, chosen, sums)
+    return chosen, sums[:number]
 
 
 def foretell(scales: Array, means: Array, spreads: Array) -> tuple[Array, Array]:

@@ -6,7 +6,6 @@ follows from the *class* of its block and, in a difference, from bits of the bas
 """
 
 import struct
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -133,10 +132,10 @@ class Tables:
     starts: Array  # [index] -> first number of the interval
 
     @classmethod
-    def of(cls, model: Model, shares: Callable[[Array], Array] = frequencies) -> "Tables":
-        """Lay out *model*; *shares* is `frequencies`, or what does the same quicker. Raises Undecodable."""
+    def of(cls, model: Model) -> "Tables":
+        """Lay out *model*. Raises Undecodable."""
         weights, partitions, of = rows_of(model)
-        rates = shares(weights)
+        rates = frequencies(weights)
         rates = (rates << 16) | (np.cumsum(rates, 1) - rates)
         return cls(
             rates.reshape(-1).astype(np.uint32),

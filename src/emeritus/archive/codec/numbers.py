@@ -7,7 +7,7 @@ import numpy as np
 from emeritus.archive.codec import alone, difference
 from emeritus.archive.codec.arrays import WORDS, Array
 from emeritus.archive.codec.loops import loops
-from emeritus.archive.codec.model import Model, Tables
+from emeritus.archive.codec.model import Model
 from emeritus.archive.codec.packing import pack, unpack
 from emeritus.archive.codec.plain import LOW, PAD
 from emeritus.archive.codec.plans import MOST
@@ -40,9 +40,9 @@ def encode(
         plan = alone.plan(numbers, row, hints)
     else:
         plan = difference.plan(numbers, against(base, numbers.dtype, count), row, most)
-    tables = Tables.of(plan.model, loops().frequencies)
+    tables = loops().tables(plan.model)
     lanes = 1 << min(8, max(0, int(plan.size).bit_length() - 10))
-    states, stream = loops().spell(plan.codes, plan.index, tables, lanes)
+    states, stream = loops().spell(plan.codes, plan.index, tables, lanes, plan.rows)
     bits = loops().write(plan.values, plan.codes, plan.index, tables)
     model = plan.model.pack()
     packed = pack(model, level=3)

@@ -13,15 +13,20 @@ _contexts = threading.local()
 
 def pack(data: Bytes, *, plane: bool = False, level: int = 1) -> bytes:
     """Return *data* as one zstd frame; *plane*: it is numbers, in which long matches are accidents."""
-    if level != 1:
-        return zstandard.ZstdCompressor(level=level).compress(data)
-    if not hasattr(_contexts, "text"):
-        # Look for long matches only, and count on Huffman.
-        numbers = zstandard.ZstdCompressionParameters.from_level(1, min_match=7, hash_log=6)
-        _contexts.text = zstandard.ZstdCompressor(level=1)
-        _contexts.plane = zstandard.ZstdCompressor(compression_params=numbers)
-    packed: bytes = (_contexts.plane if plane else _contexts.text).compress(data)
+    packed: bytes = _compressor(0 if plane else level).compress(data)
     return packed
+
+
+def _compressor(level: int) -> zstandard.ZstdCompressor:
+    """Return this thread's compressor of a *level*; of planes for 0."""
+    held: dict[int, zstandard.ZstdCompressor] = _contexts.__dict__.setdefault("packing", {})
+    if level not in held:
+        if level:
+            held[level] = zstandard.ZstdCompressor(level=level)
+        else:  # look for long matches only, and count on Huffman
+            numbers = zstandard.ZstdCompressionParameters.from_level(1, min_match=7, hash_log=6)
+            held[level] = zstandard.ZstdCompressor(compression_params=numbers)
+    return held[level]
 
 
 def repeats(data: Bytes, share: float) -> bool:

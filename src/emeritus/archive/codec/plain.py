@@ -6,10 +6,11 @@ number c of those that are coded is lane c modulo the number of lanes, and all s
 
 import numpy as np
 
+from emeritus.archive.codec import gathering, sorting
 from emeritus.archive.codec import model as models
 from emeritus.archive.codec.arrays import Array
-from emeritus.archive.codec.entropy import bits_of
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Classes, Model, Tables
+from emeritus.archive.codec.sorting import FAR
 
 LOW = 1 << 16
 """Every lane begins, and must end, in this state; it is never below."""
@@ -20,7 +21,8 @@ QUANTS = 32
 _SLOT = np.uint32((1 << PRECISION) - 1)
 
 
-frequencies = models.frequencies
+tables, weigh = Tables.of, models.weigh
+tally, cost, gather = gathering.tally, gathering.cost, gathering.gather
 
 
 def rank(words: Array, base: Array) -> Array:
@@ -157,12 +159,21 @@ def _read(raw: Array, starts: Array, sizes: Array) -> Array:
     return kept
 
 
-def spell(codes: Array, index: Array, tables: Tables, lanes: int) -> tuple[Array, Array]:
-    """Return the lanes' states and the words of the stream for ``index[codes]``, in the order to decode."""
-    states = np.full(lanes, LOW, np.uint64)
+def spell(
+    codes: Array,
+    index: Array,
+    tables: Tables,
+    lanes: int,
+    rows: Array | None = None,  # noqa: ARG001 - is a help to `compiled`
+) -> tuple[Array, Array]:
+    """Return the lanes' states and the words of the stream for ``index[codes]``, in the order to decode.
+
+    *rows*: see `plans.Plan`.
+    """
+    states, flat = np.full(lanes, LOW, np.uint64), index.reshape(-1)
     pieces = []
     for start in range((max(codes.size, 1) - 1) // lanes * lanes, -1, -lanes):
-        rate = tables.rates[index[codes[start : start + lanes]]].astype(np.uint64)
+        rate = tables.rates[flat[codes[start : start + lanes]]].astype(np.uint64)
         state = states[: rate.size]
         often, first = rate >> 16, rate & 0xFFFF
         full = np.flatnonzero(state >= often << (32 - PRECISION))
@@ -174,7 +185,7 @@ def spell(codes: Array, index: Array, tables: Tables, lanes: int) -> tuple[Array
 
 def write(values: Array, codes: Array, index: Array, tables: Tables) -> Array:
     """Return the raw bits of *values* as bytes."""
-    token = index[codes]
+    token = index.reshape(-1)[codes]
     sizes = tables.bits[token].astype(np.int64)
     ends = np.cumsum(sizes)
     rest = values.astype(np.uint64) - tables.starts[token]
@@ -198,7 +209,8 @@ def tops(words: Array, blocks: Array, block: int, zeros: Array, fine: int) -> tu
     values = turn(words[where], low)
     shifts = np.maximum(8 * words.itemsize - fine - low, 0).astype(words.dtype)
     codes = (classes << fine) | (values >> shifts).astype(np.int64)
-    return codes.astype(np.uint32), values, np.bincount(codes, minlength=zeros.size << fine)
+    counts = np.bincount(codes, minlength=zeros.size << fine)
+    return codes.astype(np.uint32), values, counts.reshape(-1, 1 << fine)
 
 
 def heights(words: Array, block: int, fine: int) -> Array:
@@ -227,7 +239,7 @@ def join(planes: list[Array], out: Array) -> None:
 
 
 def survey(words: Array, base: Array, block: int) -> Array:
-    """Return of each block: how many numbers changed, all bits of their gaps, sum and squares of bit lengths."""
+    """Return how many numbers changed, all bits of their gaps, sum and squares of bit lengths: of each block."""
     gaps = rank(words, base)
     far = np.minimum(gaps, words.dtype.type(0) - gaps)
     length = _length(far)
@@ -238,19 +250,23 @@ def survey(words: Array, base: Array, block: int) -> Array:
         np.add.reduceat(length, starts),
         np.add.reduceat(length * length, starts),
     ]
-    return np.stack(rows, 1)
+    return np.stack(rows)
 
 
-def drift(
-    words: Array, base: Array, blocks: Array, block: int, chosen: int, shift: int, size: int
-) -> tuple[Array, Array]:
-    """Return the sum of gaps, and how many, for each value of some bits of the base, in blocks of one class."""
+def sort_blocks(words: Array, base: Array, block: int) -> tuple[Array, Array, int]:
+    """See `sorting.sort_blocks`."""
+    return sorting.sort_blocks(survey(words, base, block), block, words.size, words.itemsize)
+
+
+def drift(words: Array, base: Array, blocks: Array, block: int, chosen: int, shift: int, size: int) -> Array:
+    """Return the mean of gaps for each value of some bits of the base, in blocks of one class."""
     where = np.flatnonzero(np.repeat(blocks, block)[: words.size] == chosen)
     gaps = rank(words[where], base[where]).view(f"i{words.itemsize}").astype(np.int64)
     key = (base[where] >> base.dtype.type(shift)).astype(np.int64) & ((1 << size) - 1)
     sums = np.zeros(1 << size, np.int64)
     np.add.at(sums, key, gaps)
-    return sums, np.bincount(key, minlength=1 << size)
+    mean = sums / np.maximum(np.bincount(key, minlength=1 << size), 1)
+    return np.rint(np.clip(mean, -FAR, FAR)).astype(np.int64)
 
 
 def steps(
@@ -265,11 +281,11 @@ def steps(
     offsets: Array,
     centres: Array,
     tokens: int,
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array]:
     """Look at numbers beside their base, leaving out blocks of classes that are the *same*.
 
-    Returns each number's code (where its class and the base's bits lead, and its token), its folded gap, and
-    how often each code is.
+    Returns each number's code (where its class and the base's bits lead, and its token), its folded gap; and to
+    where they lead, in order, and how often each token is there.
     """  # fmt: skip
     classes = np.repeat(blocks, block)[: words.size]
     where = np.flatnonzero(~same[classes])
@@ -284,57 +300,15 @@ def steps(
     token = 16 + ((power - 4) << 2) + ((values >> (power - 2).astype(words.dtype)) & words.dtype.type(3))
     token = np.where(values < 16, values, token).astype(np.int64)
     codes = items * tokens + token
-    return codes.astype(np.uint32), values, np.bincount(codes, minlength=centres.size * tokens)
+    counts = np.bincount(codes, minlength=centres.size * tokens).reshape(-1, tokens)
+    rows = np.flatnonzero(counts.any(1))
+    return codes.astype(np.uint32), values, rows, counts[rows]
 
 
 def _length(numbers: Array) -> Array:
     """Return the bit length of each number; perhaps one more, beyond 53 bits."""
     length: Array = np.frexp(numbers.astype(np.uint64).astype(np.float64))[1].astype(np.int64)
     return length
-
-
-def tally(counts: Array) -> tuple[Array, Array]:
-    """Return of each row of *counts*: how many there are, and the sum of their tokens."""
-    return counts.sum(1), (counts * np.arange(counts.shape[1])).sum(1)
-
-
-def together(counts: Array, groups: Array, number: int) -> Array:
-    """Add up the rows of *counts* by their *groups*, of which there are *number*; -1 is none."""
-    sums = np.zeros((number, counts.shape[1]), np.int64)
-    np.add.at(sums, groups[groups >= 0], counts[groups >= 0])
-    return sums
-
-
-def join_alike(sums: Array, most: int, *, ordered: bool) -> Array:
-    """Join rows, two at a time, while that saves bits or there are more than *most*; return each one's group.
-
-    *ordered*: only neighbours are joined.
-    """
-    rows, costs = sums.copy(), bits_of(sums)
-    context = np.arange(len(sums))
-    alive = np.ones(len(sums), np.bool_)
-    gains = np.full((len(sums), len(sums)), -np.inf)  # of joining a row with a later one
-
-    def compare(one: Array, other: Array) -> None:
-        gains[one, other] = costs[one] + costs[other] - bits_of(rows[one] + rows[other])
-
-    here = np.arange(len(sums))
-    compare(*((here[:-1], here[1:]) if ordered else np.triu_indices(len(sums), 1)))
-    while alive.sum() > 1:
-        first, second = np.unravel_index(int(gains.argmax()), gains.shape)
-        if gains[first, second] <= 0 and alive.sum() <= most:
-            break
-        rows[first] += rows[second]
-        costs[first] = bits_of(rows[first])
-        context[context == second] = first
-        alive[second] = False
-        gains[second], gains[:, second] = -np.inf, -np.inf
-        others = here[alive & (here != first)]
-        if ordered:
-            before, after = others[others < first][-1:], others[others > first][:1]
-            others = np.concatenate([before, after])
-        compare(np.minimum(others, first), np.maximum(others, first))
-    return context
 
 
 def foretell(scales: Array, means: Array, spreads: Array) -> tuple[Array, Array]:

@@ -4,9 +4,8 @@ import numpy as np
 from attrs import frozen
 
 from emeritus.archive.codec.arrays import Array
-from emeritus.archive.codec.entropy import bits_of, entropy
 from emeritus.archive.codec.loops import loops
-from emeritus.archive.codec.model import TOKENS, Context, Model, weigh
+from emeritus.archive.codec.model import TOKENS, Context, Model
 
 MIN_BLOCK, MAX_BLOCK, BLOCK = 16, 4096, 256
 MOST = 12  # contexts; more would fall out of the caches
@@ -15,9 +14,9 @@ _FINENESS = 2.5  # groups of like rows to begin with, in an octave
 
 @frozen(eq=False)
 class Plan:
-    """*values* of the numbers that are coded; ``index[codes]`` is each one's context and token.
+    """*values* of the numbers that are coded; ``index.reshape(-1)[codes]`` is each one's context and token.
 
-    *size* is about how many bytes it will take.
+    *size* is about how many bytes it will take. *rows*: which rows of *index* are in use; None: any may be.
     """
 
     model: Model
@@ -25,6 +24,7 @@ class Plan:
     codes: Array
     index: Array
     size: float
+    rows: Array | None = None
 
 
 def block_of(row: int, count: int) -> int:
@@ -45,35 +45,23 @@ def gather(counts: Array, *, ordered: bool = True, most: int = MOST) -> tuple[Ar
     used = np.flatnonzero(total)
     if used.size == 0:
         return np.zeros(len(counts), np.int64), counts[:0]
+    keys = np.full(len(counts), -1)
     if ordered:
         mean = weighted[used] / total[used]
         # Beyond 16 tokens stand for powers of two themselves.
         height = np.log2(np.minimum(mean, 16) + 0.01) * _FINENESS + np.maximum(mean - 16, 0) / 2
-        keys = np.rint(height).astype(np.int64)
+        heights = np.rint(height).astype(np.int64)
+        keys[used] = heights - heights.min()
     else:
-        keys = np.minimum(np.argsort(np.argsort(-total[used], kind="stable"), kind="stable"), most)
-    found, group = np.unique(keys, return_inverse=True)
-    groups = np.full(len(counts), -1)
-    groups[used] = group
-    sums = loops().together(counts, groups, found.size)
-    context = np.zeros(found.size, np.int64)
-    if ordered or _differ(sums):
-        context = np.unique(loops().join_alike(sums, most, ordered=ordered), return_inverse=True)[1]
-    chosen = np.zeros(len(counts), np.int64)
-    chosen[used] = context[group]
-    return chosen, loops().together(sums, context, int(context.max()) + 1)
-
-
-def _differ(rows: Array) -> bool:
-    """Tell whether rows are so unlike that it could pay to have two contexts at all."""
-    whole = rows.sum(0)
-    tables = bits_of(rows) - entropy(rows)
-    return float(bits_of(whole)) > float(entropy(rows).sum() + 2 * tables.mean())
+        ranks = np.argsort(np.argsort(-total[used], kind="stable"), kind="stable")
+        keys[used] = np.minimum(ranks, most)
+    found: tuple[Array, Array] = loops().gather(counts, keys, most, ordered=ordered)
+    return found
 
 
 def contexts_of(counts: Array, partition: int, tokens: int) -> list[Context]:
     """Return a context for each row of *counts*."""
-    return [Context(partition, row) for row in weigh(counts[:, :tokens])]
+    return [Context(partition, row) for row in loops().weigh(counts[:, :tokens])]
 
 
 def index_of(contexts: Array, tokens: Array) -> Array:

@@ -7,8 +7,9 @@ from emeritus.archive.codec import wide
 from emeritus.archive.codec.jit import brief, compiled, inside, store
 from emeritus.archive.codec.model import PRECISION
 from emeritus.archive.codec.plain import LOW
+from emeritus.archive.codec.sorting import CALM, DECAY, FAR, LEVELS, SAME, ZEROS
 
-_U8, _U16, _U32, _U64, _I64 = np.uint8, np.uint16, np.uint32, np.uint64, np.int64
+_U8, _U16, _U32, _U64, _I64, _F64 = np.uint8, np.uint16, np.uint32, np.uint64, np.int64, np.float64
 _P = np.uint32(PRECISION)
 _LOW = np.uint32(LOW)
 _NONE, _ONE = np.uint64(0), np.uint64(1)
@@ -38,10 +39,12 @@ def _spell_one(codes, i, end, rates, inverses, states, stream, at):
 
 
 @brief
-def rates_of(index, rates, found):
-    """Look up the rates of each code: once, instead of with each number."""
-    for code in range(_U64(index.size)):
-        found[code] = rates[_U64(index[code])]
+def rates_of(index, rates, rows, width, found):
+    """Look up the rates of each code, *width* of them in each of the *rows*: once, instead of with each number."""
+    for row in rows:
+        begin = _U64(row) * width
+        for code in range(begin, begin + width):
+            found[code] = rates[_U64(index[code])]
 
 
 @compiled
@@ -113,6 +116,7 @@ def write_steps(values, raw):
 def tops(words, blocks, block, zeros, fine, codes, values, counts, top):
     done, begin, count = _NONE, _NONE, _U64(words.size)
     under = (_ONE << top) - _ONE
+    counts[:] = 0
     for number in range(_U64(blocks.size)):
         end = min(begin + block, count)
         one = _U64(blocks[number])
@@ -148,7 +152,7 @@ def survey(words, base, block, top, rows):
     begin, count = _NONE, _U64(words.size)
     high_bit = _ONE << top
     whole = high_bit | (high_bit - _ONE)
-    for number in range(_U64(rows.shape[0])):
+    for number in range(_U64(rows.shape[1])):
         end = min(begin + block, count)
         changed, seen, total, squares = _NONE, _NONE, _I64(0), _I64(0)
         for i in range(begin, end):
@@ -159,15 +163,69 @@ def survey(words, base, block, top, rows):
             size = max((np.float64(far).view(_I64) >> _I64(52)) - _I64(1022), _I64(0))
             total += size
             squares += size * size
-        rows[number, 0] = _I64(changed)
-        rows[number, 1] = _I64(seen)
-        rows[number, 2] = total
-        rows[number, 3] = squares
+        rows[0, number] = _I64(changed)
+        rows[1, number] = _I64(seen)
+        rows[2, number] = total
+        rows[3, number] = squares
         begin = end
 
 
+@inside
+def _zeros(seen):
+    """Return how many low bits are zero in all gaps, whose bits are *seen*."""
+    zeros = _NONE
+    while seen and not (seen >> zeros) & _ONE:
+        zeros += _ONE
+    return zeros if zeros >= _U64(ZEROS) else _NONE
+
+
+@inside
+def _kind_of(changed, lengths, squares, size, height, may_decay):
+    """Return the kind of a block that is so much higher than the highest."""
+    mean = lengths / size
+    is_calm = squares / size - mean * mean < CALM and mean > 1 and changed * 8 > size * 7
+    if not changed:
+        return _I64(SAME)
+    if may_decay and is_calm:
+        return _I64(DECAY)
+    return _I64(min(max(np.rint(height) + LEVELS, 1.0), _F64(LEVELS)))
+
+
 @compiled
-def drift(words, base, blocks, block, chosen, shift, mask, top, sums, often):
+def sort_blocks(words, base, block, top, rows, blocks, kinds):
+    """Survey the blocks and sort them: see `sorting.sort_blocks`. Returns how many kinds there are, and the zeros."""
+    survey(words, base, block, top, rows)
+    count, last, seen, many = _I64(words.size), blocks.size - 1, _NONE, 0
+    levels, moved = np.empty(blocks.size), np.empty(blocks.size)
+    for number in range(blocks.size):
+        seen |= _U64(rows[1, number])
+        mean = rows[2, number] / (_I64(block) if number < last else count - last * _I64(block))
+        levels[number] = mean if mean > 2 else 1 + np.log2(max(mean, 1e-3))
+        if rows[0, number]:
+            moved[many] = levels[number]
+            many += 1
+    zeros, ninth = _zeros(seen), many * 9 // 10
+    highest = np.partition(moved[:many], ninth)[ninth] if many else 0.0
+    place, there = np.full(LEVELS - SAME + 1, -1), 0
+    may_decay = top >= _U64(31) and not zeros
+    for number in range(blocks.size):
+        size = _I64(block) if number < last else count - last * _I64(block)
+        height = levels[number] - highest
+        kind = _kind_of(rows[0, number], rows[2, number], rows[3, number], size, height, may_decay) - SAME
+        blocks[number] = kind
+        place[kind] = 0
+    for kind in range(place.size):
+        if place[kind] == 0:
+            place[kind], kinds[there] = there, kind + SAME
+            there += 1
+    for number in range(blocks.size):
+        blocks[number] = place[blocks[number]]
+    return there, zeros
+
+
+@compiled
+def drift(words, base, blocks, block, chosen, shift, mask, top, sums):
+    often = np.zeros(sums.size, np.int64)
     begin, count = _NONE, _U64(words.size)
     fill = _U64(63) - top
     for number in range(_U64(blocks.size)):
@@ -179,6 +237,9 @@ def drift(words, base, blocks, block, chosen, shift, mask, top, sums, often):
                 sums[key] += _I64(_gap(_U64(words[i]), near, top) << fill) >> _I64(fill)
                 often[key] += 1
         begin = end
+    for key in range(_U64(sums.size)):
+        mean = _F64(sums[key]) / max(often[key], 1)
+        sums[key] = _I64(np.rint(min(max(mean, -_F64(FAR)), _F64(FAR))))
 
 
 @compiled
@@ -209,6 +270,7 @@ def steps(
     done, begin, count = _NONE, _NONE, _U64(words.size)
     under = (_ONE << top) - _ONE
     middles = np.zeros(wide.MANY, values.dtype)
+    counts[:] = 0
     for number in range(_U64(blocks.size)):
         end = min(begin + block, count)
         one = _U64(blocks[number])
@@ -239,89 +301,19 @@ def steps(
 
 
 @brief
-def add_up(counts, both):
-    for code in range(_U64(both.size)):
-        both[code] = _I64(counts[_NONE, code]) + _I64(counts[_ONE, code])
-
-
-@brief
-def tally(counts, often, sums):
-    for row in range(_U64(counts.shape[0])):
-        total, weighted = _I64(0), _I64(0)
-        for token in range(_U64(counts.shape[1])):
-            total += counts[row, token]
-            weighted += counts[row, token] * _I64(token)
-        often[row], sums[row] = total, weighted
-
-
-@brief
-def together(counts, groups, sums):
-    for row in range(_U64(groups.size)):
-        if groups[row] >= 0:
-            group = _U64(groups[row])
-            for token in range(_U64(counts.shape[1])):
-                sums[group, token] += counts[row, token]
-
-
-@inside
-def _cost(one, other):
-    """Return what `plans.bits_of` does of two rows added up."""
-    total, spread, told = _NONE, 0.0, 8.0
-    for token in range(_U64(one.size)):
-        many = _U64(one[token] + other[token])
-        if many:
-            total += many
-            told += 6.0
-            spread += many * np.log2(np.float64(many))
-    return told + (total * np.log2(np.float64(total)) - spread if total else 0.0)
-
-
-@inside
-def _compare(rows, costs, one, other, gains):
-    gains[one, other] = costs[one] + costs[other] - _cost(rows[one], rows[other])
-
-
-@inside
-def _compare_anew(rows, costs, alive, row, is_ordered, gains):
-    """Compare a row that has changed with those that are left, or with its neighbours."""
-    for other in range(row - 1, -1, -1):
-        if alive[other]:
-            _compare(rows, costs, other, row, gains)
-            if is_ordered:
-                break
-    for other in range(row + 1, rows.shape[0]):
-        if alive[other]:
-            _compare(rows, costs, row, other, gains)
-            if is_ordered:
-                break
-
-
-@brief
-def join(rows, most, is_ordered, context):
-    """Join *rows*, in place, two at a time; see `plain.join_alike`."""
-    size = rows.shape[0]
-    nothing = np.zeros_like(rows[0])
-    costs = np.array([_cost(rows[row], nothing) for row in range(size)])
-    gains = np.full((size, size), -np.inf)
-    alive = np.ones(size, np.bool_)
-    left = size
-    for one in range(size - 1):
-        for other in range(one + 1, one + 2 if is_ordered else size):
-            _compare(rows, costs, one, other, gains)
-    while left > 1:
-        best = gains.argmax()
-        first, second = best // size, best % size
-        if gains[first, second] <= 0 and left <= most:
-            break
-        rows[first] += rows[second]
-        costs[first] = _cost(rows[first], nothing)
-        for row in range(size):
-            if context[row] == second:
-                context[row] = first
-        alive[second] = False
-        left -= 1
-        gains[second, :], gains[:, second] = -np.inf, -np.inf
-        _compare_anew(rows, costs, alive, first, is_ordered, gains)
+def add_up(counts, rows, both):
+    """Add up the two places where codes were counted, leaving out rows where none was; return how many are left."""
+    width, done = _U64(both.shape[1]), _NONE
+    for row in range(_U64(both.shape[0])):
+        begin, total = row * width, _U32(0)
+        for token in range(width):
+            total |= counts[_NONE, begin + token] | counts[_ONE, begin + token]
+        if total:
+            for token in range(width):
+                both[done, token] = _I64(counts[_NONE, begin + token]) + _I64(counts[_ONE, begin + token])
+            rows[done] = row
+            done += _ONE
+    return done
 
 
 @compiled
