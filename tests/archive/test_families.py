@@ -572,3 +572,22 @@ def test_a_difference_is_only_tried_on_what_is_worth_it(tmp_path):
     child = archive(tmp_path, "child", tuned(weights, 1), blobs, base=base.manifest)
     assert child.differences == 0
     write_model(tmp_path / "x", weights)
+
+
+@pytest.mark.parametrize("profile", ["dense", "fast"])
+def test_what_was_best_for_many_is_checked_for_each(tmp_path, blobs, profile):
+    """After some tensors that were best as differences no more samples are taken; a stranger among them stands alone."""
+    shape = (1100, 500)  # long enough to be written frame by frame
+    weights = {f"layers.{n}.weight": numbers(n, shape) for n in range(12)}
+    base = archive(tmp_path, "base", weights, blobs, profile=profile)
+    child = tuned(weights, 1) | {"layers.9.weight": numbers(99, shape)}
+    stored = archive(tmp_path, "child", child, blobs, base=base.manifest, profile=profile)
+    stranger = archive(tmp_path, "stranger", {"weight": numbers(98, shape)}, MemoryBlobs(), profile=profile)
+    objects = {span.name: span.parts[0].object for span in stored.manifest.files[0].spans if span.parts}
+    sizes = {name: blobs.size(object_path(digest)) for name, digest in objects.items() if "layers" in name}
+    lonely = blobs.size(object_path(objects["layers.9.weight"]))
+    assert lonely == pytest.approx(stranger.bytes_out, rel=0.02)
+    assert all(size < lonely / 3 for name, size in sizes.items() if name != "layers.9.weight")
+    assert read_facts(blobs, objects["layers.9.weight"]).base is None
+    (back,) = restore(stored.manifest, blobs, tmp_path / "back")
+    assert back.read_bytes() == write_model(tmp_path / "again", child).read_bytes()

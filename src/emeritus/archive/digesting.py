@@ -38,44 +38,80 @@ class Piece:
 
 
 class _Draft:
-    """A piece whose bytes are still going by."""
+    """A piece whose bytes are still going by; *left* tells how many are to come."""
 
     def __init__(self, span: Span, number: int, offset: int, length: int) -> None:
         self.span, self.number, self.offset, self.length = span, number, offset, length
         self.sha, self.blake = hashlib.sha256(), blake3()
         self.inline = b""
+        self.left = length
 
     def feed(self, data: memoryview) -> None:
         self.sha.update(data)
         self.blake.update(data)
         if self.length <= INLINE:
             self.inline += bytes(data)
+        self.left -= len(data)
+
+    @property
+    def piece(self) -> Piece:
+        blake, sha = self.blake.hexdigest(), self.sha.hexdigest()
+        return Piece(self.span, self.number, self.offset, self.length, blake, sha)
+
+    @property
+    def part(self) -> Part:
+        if self.length <= INLINE:
+            return Part(self.length, inline=self.inline.hex())
+        return Part(self.length, self.blake.hexdigest())
 
 
-def digest(held: OpenFile, add: Callable[[int], None]) -> tuple[FileRecipe, list[Piece]]:
-    """Read the file once; return its recipe, and its parts in order. *add* is told of bytes read."""
-    file = held.file
-    drafts = [
-        _Draft(span, number, offset, length)
-        for span in file.layout.spans
-        for number, (offset, length) in enumerate(_cut(span, held))
-    ]
-    sha, blake = hashlib.sha256(), blake3()
-    with _Lane(sha.update) as whole, _Lane(_feed) as parts:
+class Reading:
+    """The first reading of an open file.
+
+    Iterate over it, once, for the file's parts in order. Each is told as soon as its last byte has gone by, so that
+    it can be worked on while the rest is read, and is read again while it is still in the page cache. Nothing is
+    read ahead of whoever iterates but some windows. *add* is told of bytes read.
+    """
+
+    def __init__(self, held: OpenFile, add: Callable[[int], None]) -> None:
+        self._held, self._add = held, add
+        self._sha, self._blake = hashlib.sha256(), blake3()
+        self._drafts = [
+            _Draft(span, number, offset, length)
+            for span in held.file.layout.spans
+            for number, (offset, length) in enumerate(_cut(span, held))
+        ]
+
+    def __iter__(self) -> Iterator[Piece]:
+        size = self._held.file.size
+        coming = deque(self._drafts)
         first = 0
-        for start in range(0, file.size, WINDOW):
-            data = memoryview(held.read(start, min(start + WINDOW, file.size)))
-            whole.feed(data)
-            seen, first = _under(drafts, first, start, data)
-            parts.feed(seen)
-            blake.update(data)
-            add(len(data))
-    pieces = [
-        Piece(d.span, d.number, d.offset, d.length, d.blake.hexdigest(), d.sha.hexdigest()) for d in drafts
-    ]
-    container: Any = file.layout.container
-    spans = tuple(_spans(file.layout.spans, drafts, pieces))
-    return FileRecipe(file.name, file.size, sha.hexdigest(), blake.hexdigest(), container, spans), pieces
+        with _Lane(self._sha.update) as whole, _Lane(_feed) as parts:
+            for start in range(0, size, WINDOW):
+                data = memoryview(self._held.read(start, min(start + WINDOW, size)))
+                whole.feed(data)
+                seen, first = _under(self._drafts, first, start, data)
+                parts.feed(seen)
+                self._blake.update(data)
+                self._add(len(data))
+                yield from _told(coming)
+            for _ in parts.drain():
+                yield from _told(coming)
+
+    def recipe(self) -> FileRecipe:
+        """Return how to make the file again, when all of it was read."""
+        file = self._held.file
+        container: Any = file.layout.container
+        spans = tuple(_spans(file.layout.spans, self._drafts))
+        return FileRecipe(
+            file.name, file.size, self._sha.hexdigest(), self._blake.hexdigest(), container, spans
+        )
+
+
+def _told(coming: deque[_Draft]) -> Iterator[Piece]:
+    """Yield the pieces that are whole, and take them away."""
+    while coming and coming[0].left == 0:
+        yield coming.popleft().piece
 
 
 def _feed(seen: Iterable[tuple[_Draft, memoryview]]) -> None:
@@ -99,12 +135,10 @@ def _under(
     return seen, first
 
 
-def _spans(spans: Iterable[Span], drafts: Iterable[_Draft], pieces: Iterable[Piece]) -> Iterator[SpanRecipe]:
+def _spans(spans: Iterable[Span], drafts: Iterable[_Draft]) -> Iterator[SpanRecipe]:
     parts: dict[int, list[Part]] = {}
-    for draft, piece in zip(drafts, pieces, strict=True):
-        short = piece.length <= INLINE
-        part = Part(piece.length, inline=draft.inline.hex()) if short else Part(piece.length, piece.blake3)
-        parts.setdefault(id(draft.span), []).append(part)
+    for draft in drafts:
+        parts.setdefault(id(draft.span), []).append(draft.part)
     for span in spans:
         told = tuple(parts.get(id(span), ()))
         yield SpanRecipe(span.kind, span.length, told, span.name, span.dtype, span.shape)
@@ -137,10 +171,16 @@ class _Lane:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            while kind is None and self._waiting:
-                self._waiting.popleft().result()
+            if kind is None:
+                deque(self.drain(), 0)
         finally:
             self._pool.shutdown(cancel_futures=True)
+
+    def drain(self) -> Iterator[None]:
+        """Wait for one item after the other."""
+        while self._waiting:
+            self._waiting.popleft().result()
+            yield
 
     def feed(self, item: Any) -> None:
         if len(self._waiting) >= _AHEAD:

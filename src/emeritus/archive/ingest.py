@@ -6,32 +6,29 @@ Every function here may be repeated, and goes on where an earlier run (or a ``ki
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from attrs import evolve, field, frozen, mutable
-from blake3 import blake3
 
 import emeritus
-from emeritus.archive import codec, facts, manifest, parity, parity_copy, sketches
+from emeritus.archive import facts, manifest, parity, parity_copy, sketches
 from emeritus.archive.codec import Profile, ordered
-from emeritus.archive.digesting import WINDOW, Piece, digest
-from emeritus.archive.errors import ObjectDamaged, ObjectMissing
-from emeritus.archive.facts import Facts
+from emeritus.archive.codec.order import ahead
+from emeritus.archive.digesting import Piece, Reading
+from emeritus.archive.errors import ObjectMissing
 from emeritus.archive.kin import Kin
 from emeritus.archive.manifest import INLINE, FileRecipe, Manifest
-from emeritus.archive.objects import StoredObject
 from emeritus.archive.parity_code import Code
-from emeritus.archive.ports import Blobs, Progress, Put, Signer, beyond, quiet
+from emeritus.archive.ports import Blobs, Progress, Signer, beyond, quiet
 from emeritus.archive.prune import spare
 from emeritus.archive.relatives import Relatives
 from emeritus.archive.shipped import ship
 from emeritus.archive.sketches import Sketch
-from emeritus.archive.sources import OpenFile, Source, SourceFile, changed
-from emeritus.archive.writing import Writing, in_memory, write
+from emeritus.archive.sources import Source, SourceFile
+from emeritus.archive.storing import SMALL, Done, compare, store_group
 
-SMALL = 256 << 10
-"""Objects of at most this many bytes are encoded in memory and stored several at a time."""
-_TOGETHER = (64, 4 << 20)  # so many of them, or so many bytes
+_TOGETHER = (64, 2 << 20)  # so many of them, or so many bytes
+_AHEAD = 8  # pieces that are digested before their turn to be encoded
 
 
 @frozen
@@ -56,21 +53,15 @@ class _Tally:
     objects_new: int = 0
     objects_reused: int = 0
     differences: int = 0
+    sketches: list[Sketch] = field(factory=list)
 
-    def add(self, done: "_Done") -> None:
+    def add(self, done: "Done") -> None:
         self.objects_new += done.new
         self.objects_reused += not done.new
         self.bytes_out += done.size if done.new else 0
         self.differences += done.new and done.difference
-
-
-@frozen
-class _Done:
-    """What became of one piece."""
-
-    new: bool
-    size: int
-    difference: bool
+        if done.sketch is not None:
+            self.sketches.append(done.sketch)
 
 
 @mutable
@@ -123,11 +114,8 @@ def ingest(
     for file in source.files:
         recipes.append(_file(file, blobs, kin, tally, beyond(progress, done, source.size), threads))
         done += file.size
-    found = [
-        sketch for file, recipe in zip(source.files, recipes, strict=True) for sketch in _sketch(file, recipe)
-    ]
     source.check_unchanged()
-    sealed = seal(model, recipes, blobs, sign=sign, found=found, relatives=relatives, code=code)
+    sealed = seal(model, recipes, blobs, sign=sign, found=tally.sketches, relatives=relatives, code=code)
     return Stored(
         sealed,
         sealed.digest,
@@ -201,28 +189,38 @@ def _file(
     file: SourceFile, blobs: Blobs, kin: Kin, tally: _Tally, progress: Progress, threads: int
 ) -> FileRecipe:
     meter = _Odometer(file.size, file.name, progress)
+    twins: list[Piece] = []
     with file.open() as held, _pools(threads) as (frames, writers):
-        recipe, pieces = digest(held, meter.add)
-        unique = {piece.blake3: piece for piece in reversed(pieces) if piece.length > INLINE}
+        reading = Reading(held, meter.add)
 
-        def store(group: list[Piece]) -> list[_Done]:
-            done = _store_group(held, group, blobs, kin, frames)
+        def store(group: list[Piece]) -> list[Done]:
+            done = store_group(held, group, blobs, kin, frames)
             meter.add(sum(piece.length for piece in group))
             return done
 
-        groups = _groups(list(unique.values())[::-1])
-        for done in ordered(writers, store, groups, threads + 1):
-            for one in done:
-                tally.add(one)
-        for piece in pieces:
-            if unique.get(piece.blake3) is not piece:
-                _compare(held, piece)
-                meter.add(piece.length)
+        with closing(ahead(reading, _AHEAD)) as pieces:
+            for done in ordered(writers, store, _groups(_unique(pieces, twins)), threads + 1):
+                for one in done:
+                    tally.add(one)
+        for piece in twins:
+            compare(held, piece)
+            meter.add(piece.length)
         held.check_unchanged()
-    return recipe
+        return reading.recipe()
 
 
-def _groups(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+def _unique(pieces: Iterable[Piece], twins: list[Piece]) -> Iterator[Piece]:
+    """Yield those that become objects, each once; to *twins* go those that came before, and those that stand inline."""
+    seen: set[str] = set()
+    for piece in pieces:
+        if piece.length <= INLINE or piece.blake3 in seen:
+            twins.append(piece)
+            continue
+        seen.add(piece.blake3)
+        yield piece
+
+
+def _groups(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     """Yield pieces that are stored together: each large one alone, small ones with their likes."""
     small: list[Piece] = []
     for piece in pieces:
@@ -237,117 +235,12 @@ def _groups(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
         yield small
 
 
-def _store_group(held: OpenFile, group: list[Piece], blobs: Blobs, kin: Kin, pool: Executor) -> list[_Done]:
-    """Make sure that the store holds the pieces of *group*, sound."""
-    done: list[_Done | None] = []
-    puts: list[tuple[Put, bool]] = []
-    for piece in group:
-        there, damaged = _there(held, piece, blobs, pool)
-        if there is not None:
-            done.append(there)
-        elif piece.length <= SMALL:
-            puts.append(_encode(held, piece, kin, replace=damaged))
-            done.append(None)
-        else:
-            done.append(_write(held, piece, blobs, kin, pool, replace=damaged))
-    try:
-        new = blobs.put_together([put for put, _ in puts]) if puts else []
-    except ObjectDamaged:
-        for piece in group:
-            _compare(held, piece)  # whose fault is it?
-        raise
-    written = (
-        _Done(is_new, sum(map(len, put.chunks)), difference)
-        for is_new, (put, difference) in zip(new, puts, strict=True)
-    )
-    return [one or next(written) for one in done]
-
-
-def _encode(held: OpenFile, piece: Piece, kin: Kin, *, replace: bool) -> tuple[Put, bool]:
-    writing = _writing(held, piece, kin, replace=replace)
-    try:
-        return in_memory(writing)
-    except (ObjectDamaged, ObjectMissing) as why:
-        _blame_base(why, held, piece, writing)
-        return in_memory(_writing(held, piece, kin, replace=replace, alone=True))
-
-
-def _there(held: OpenFile, piece: Piece, blobs: Blobs, pool: Executor) -> tuple[_Done | None, bool]:
-    """Look whether the store holds *piece* already, and all of it sound; else tell whether damage is there."""
-    try:
-        stored = StoredObject.open(blobs, piece.blake3)
-        stored.check(_facts(piece), None if piece.length <= SMALL else pool)
-    except ObjectMissing as why:
-        return None, why.object != piece.blake3  # its base may be what is missing
-    except ObjectDamaged:
-        return None, True  # its right bytes are in our hands: write them anew
-    _compare(held, piece)
-    return _Done(False, stored.size, stored.facts.base is not None), False
-
-
-def _write(held: OpenFile, piece: Piece, blobs: Blobs, kin: Kin, pool: Executor, *, replace: bool) -> _Done:
-    writing = _writing(held, piece, kin, replace=replace)
-    try:
-        new, size = write(blobs, writing, pool)
-    except (ObjectDamaged, ObjectMissing) as why:
-        _blame_base(why, held, piece, writing)
-        writing = _writing(held, piece, kin, replace=replace, alone=True)
-        new, size = write(blobs, writing, pool)
-    return _Done(new, size, writing.base is not None)
-
-
-def _blame_base(why: ObjectDamaged | ObjectMissing, held: OpenFile, piece: Piece, writing: Writing) -> None:
-    """Return when the base is not to be built on. Raises *why*, or SourceChanged, when it is not its fault."""
-    if writing.base is None or why.object == piece.blake3:
-        _compare(held, piece)
-        raise why
-
-
-def _writing(held: OpenFile, piece: Piece, kin: Kin, *, replace: bool, alone: bool = False) -> Writing:
-    def read(start: int, end: int) -> bytes:
-        return held.read(piece.offset + start, piece.offset + end)
-
-    choice = kin.choose(piece, read, alone=alone or replace)
-    return Writing(_facts(piece), choice.scheme, read, choice.base, replace)
-
-
-def _facts(piece: Piece) -> Facts:
-    frame = codec.frame_length(piece.span)
-    return Facts(piece.blake3, piece.sha256, piece.length, piece.span.dtype, frame)
-
-
-def _compare(held: OpenFile, piece: Piece) -> None:
-    """Read a part a second time; SourceChanged when it is not what it was."""
-    hasher = blake3()
-    for start in range(0, piece.length, WINDOW):
-        end = min(start + WINDOW, piece.length)
-        hasher.update(held.read(piece.offset + start, piece.offset + end))
-    if hasher.hexdigest() != piece.blake3:
-        raise changed(held.file.name)
-
-
-def _sketch(file: SourceFile, recipe: FileRecipe) -> Iterator[Sketch]:
-    """Sketch the tensors of an archived file: only a help, so that nothing depends on these bytes."""
-    with file.open() as held:
-        for laid, span in zip(file.layout.spans, recipe.spans, strict=True):
-            at = laid.offset
-            for number, part in enumerate(span.parts):
-
-                def read(start: int, end: int, at: int = at) -> bytes:
-                    return held.read(at + start, at + end)
-
-                found = sketches.bands(laid, number, part.length, read) if part.object else None
-                if found is not None and part.object is not None:
-                    yield Sketch(part.object, found)
-                at += part.length
-
-
 @contextmanager
 def _pools(threads: int) -> Iterator[tuple[Executor, Executor]]:
-    """Open the pool that encodes and decodes frames, and the one that waits for the disk."""
+    """Open the pool that encodes and decodes the frames of long objects, and the one that stores objects."""
     count = max(1, threads)
     with (
         ThreadPoolExecutor(count, thread_name_prefix="archive-frames") as frames,
-        ThreadPoolExecutor(count + 1, thread_name_prefix="archive-writers") as writers,
+        ThreadPoolExecutor(count, thread_name_prefix="archive-writers") as writers,
     ):
         yield frames, writers

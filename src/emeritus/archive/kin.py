@@ -55,16 +55,17 @@ class Kin:
     def choose(self, piece: Piece, read: Read, *, alone: bool = False) -> Choice:
         """Return how to encode *piece*, whose bytes *read* gives: as a difference when samples say so."""
         found = [] if alone else self._candidates(piece, read)
-        if found or piece.length < _HABITUAL or piece.span.kind != "tensor":
+        if len(found) > 1 or piece.length < _HABITUAL or piece.span.kind != "tensor":
             return self.choose_among(piece, read, found)
-        key = (piece.span.dtype, piece.span.fields, piece.span.shape[-1:])
+        key = (piece.span.dtype, piece.span.fields, piece.span.shape[-1:], len(found))
         scheme, times = self._habits.get(key, (codec.RAW, 0))
-        if times < _OFTEN or times % _AGAIN == 0:
-            chosen = self.choose_among(piece, read, []).scheme
-            times = times if chosen == scheme and chosen != codec.RAW else 0
+        if times < _OFTEN or times % _AGAIN == 0 or (found and not _is_kin(piece, read, scheme, found[0])):
+            chosen = self.choose_among(piece, read, found).scheme
+            is_habit = chosen == scheme and chosen != codec.RAW and chosen.needs_base == bool(found)
+            times = times if is_habit else 0
             scheme = chosen
         self._habits[key] = scheme, times + 1
-        return Choice(scheme)
+        return Choice(scheme, found[0] if scheme.needs_base else None)
 
     def choose_among(self, piece: Piece, read: Read, found: Sequence[StoredObject]) -> Choice:
         """Return how to encode *piece*: against one of the bases *found*, or alone."""
@@ -119,6 +120,16 @@ class Kin:
     @staticmethod
     def _fits(piece: Piece, stored: StoredObject) -> bool:
         return stored.facts.frame == codec.frame_length(piece.span)
+
+
+def _is_kin(piece: Piece, read: Read, scheme: Scheme, base: StoredObject) -> bool:
+    """Tell by a glance whether *piece* is as near to a base as others of its kind are to theirs."""
+    start, end = _places(codec.unit(piece.span), piece.length)[0]
+    end = min(end, start + SAMPLE)
+    try:
+        return codec.is_near(scheme, read(start, end), base.lasting(start, end))
+    except (ObjectDamaged, ObjectMissing):
+        return False
 
 
 def _alike(span: Span, other: SpanRecipe) -> bool:
