@@ -16,7 +16,7 @@ from attrs import frozen
 from benchmarks.archive import peers
 
 PIECE = 4 << 20
-REPEATS = 5
+REPEATS = 11
 AT_LEAST = 3
 BUDGET = 6.0  # seconds for the repeats of one figure, of which there are at least three
 SLOW = 8.0  # a step that takes longer is run once

@@ -108,8 +108,8 @@ def test_a_name_is_given_only_to_what_the_disk_has(tmp_path, monkeypatch):
         real_sync(fd)
 
     def link(source, target, **options):
-        acts.append(("link", str(target)))
         real_link(source, target, **options)
+        acts.append(("link", str(target)))
 
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(os, "link", link)
@@ -133,8 +133,8 @@ def test_names_given_together_are_as_safe(tmp_path, monkeypatch):
         real_sync(fd)
 
     def link(source, target, **options):
-        acts.append(("link", str(target)))
         real_link(source, target, **options)
+        acts.append(("link", str(target)))
 
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(os, "link", link)

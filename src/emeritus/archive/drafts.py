@@ -10,8 +10,7 @@ import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,20 +23,27 @@ _PREFIX, _SUFFIX = ".emeritus-", ".draft"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-@contextmanager
-def disk_errors(what: str) -> Iterator[None]:
+class disk_errors:  # noqa: N801 - is used as a function
     """Turn what the operating system says about *what* into errors that a person can act on."""
-    try:
-        yield
-    except OSError as why:
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(why, OSError):
+            return
         if why.errno in _FULL:
             raise DiskFull(
-                f"There is no space left to write {what}.",
+                f"There is no space left to write {self._what}.",
                 next_step="Free some space (or raise the quota) and run the same command again; "
                 "it continues where it stopped.",
             ) from why
         raise StoreFailed(
-            f"The disk refused to work on {what}: {why.strerror}.",
+            f"The disk refused to work on {self._what}: {why.strerror}.",
             next_step="Check that the folder exists and may be written, then run the same command again.",
         ) from why
 
@@ -114,8 +120,11 @@ class Draft:
 
     def __enter__(self) -> Self:
         with disk_errors(self._what):
-            make_folder(self._folder)
-            self._fd, self._path = _locked_file(self._folder)
+            try:
+                self._fd, self._path = _locked_file(self._folder)
+            except FileNotFoundError:
+                make_folder(self._folder)
+                self._fd, self._path = _locked_file(self._folder)
         return self
 
     def __exit__(
@@ -161,13 +170,19 @@ class Draft:
         (new,) = publish_together([(self, path, replace)])
         return new
 
-    def name(self, path: Path, *, replace: bool) -> bool:
-        """Give the draft its name, which a power cut may still take away: `publish_together` does it all."""
+    def name(self, path: Path, *, replace: bool) -> bool | None:
+        """Give the draft its name, which a power cut may still take away: `publish_together` does it all.
+
+        Tell whether it is new; None when there is no folder to put it into.
+        """
         with disk_errors(self._what):
-            if replace:
-                self._path.rename(path)
-                return True
-            return _link(self._path, path)
+            try:
+                if replace:
+                    self._path.rename(path)
+                    return True
+                return _link(self._path, path)
+            except FileNotFoundError:
+                return None
 
 
 def sync_together(drafts: Sequence[Draft]) -> None:
@@ -178,13 +193,25 @@ def sync_together(drafts: Sequence[Draft]) -> None:
 
 def publish_together(drafts: Sequence[tuple[Draft, Path, bool]]) -> list[bool]:
     """Give synced drafts their names (path, whether to replace); tell which are new. Folders are synced once."""
+    found = [draft.name(path, replace=replace) for draft, path, replace in drafts]
+    if None in found:
+        with disk_errors("the folders of the archive"):
+            _make_folders(
+                {path.parent for (_, path, _), new in zip(drafts, found, strict=True) if new is None}
+            )
+        found = [
+            draft.name(path, replace=replace) if new is None else new
+            for (draft, path, replace), new in zip(drafts, found, strict=True)
+        ]
+    if None in found:
+        raise StoreFailed(
+            "A folder of the archive, or a draft in it, was taken away while it was written to.",
+            next_step="Let nothing else remove files there, then run the same command again.",
+        )
     with disk_errors("the folders of the archive"):
-        _make_folders({path.parent for _, path, _ in drafts})
-    new = [draft.name(path, replace=replace) for draft, path, replace in drafts]
-    with disk_errors("the folders of the archive"):
-        for folder in {path.parent for (_, path, _), is_new in zip(drafts, new, strict=True) if is_new}:
+        for folder in {path.parent for (_, path, _), new in zip(drafts, found, strict=True) if new}:
             _sync_folder(folder)
-    return new
+    return [bool(new) for new in found]
 
 
 def _locked_file(folder: Path) -> tuple[int, Path]:
@@ -241,9 +268,9 @@ def remove(path: Path) -> bool:
     return True
 
 
-def is_regular(path: Path) -> bool:
+def is_regular(path: Path | str) -> bool:
     """Tell whether *path* itself (not what a link points to) is a regular file."""
     try:
-        return stat.S_ISREG(path.lstat().st_mode)
+        return stat.S_ISREG(os.lstat(path).st_mode)
     except FileNotFoundError:
         return False

@@ -48,10 +48,13 @@ def bands(span: Span, number: int, length: int, read: Read) -> Bands | None:
         return None
     stride = span.stride
     reach = 1 << ((length // stride).bit_length() - 1)  # of longer relatives the beginning is like ours
+    places = [
+        ((band * 0x9E3779B97F4A7C15 + 0x1234567) % (1 << 64) * (reach - _RUN)) >> 64 for band in range(BANDS)
+    ]
+    tops = _tops(span, b"".join(read(at * stride, (at + _RUN) * stride) for at in places))
     found = []
     for band in range(BANDS):
-        at = ((band * 0x9E3779B97F4A7C15 + 0x1234567) % (1 << 64) * (reach - _RUN)) >> 64
-        values = _tops(span, read(at * stride, (at + _RUN) * stride))
+        values = tops[band * _RUN : (band + 1) * _RUN]
         if len(set(values)) < 3:
             found.append(0)  # a run of zeros or ones: everybody has those
             continue
@@ -60,11 +63,13 @@ def bands(span: Span, number: int, length: int, read: Read) -> Bands | None:
     return tuple(found)
 
 
-def _tops(span: Span, run: bytes) -> list[int]:
+def _tops(span: Span, runs: bytes) -> list[int]:
+    """Return what counts of each number, or block, in *runs*."""
     if span.is_float and span.dtype in _TOP:
         low = np.uint64(_TOP[span.dtype])
-        return [int(value) for value in np.frombuffer(run, f"<u{span.stride}").astype(np.uint64) >> low]
-    blocks = np.frombuffer(run, np.uint8).reshape(_RUN, span.stride)
+        found: list[int] = (np.frombuffer(runs, f"<u{span.stride}").astype(np.uint64) >> low).tolist()
+        return found
+    blocks = np.frombuffer(runs, np.uint8).reshape(-1, span.stride)
     places = list(_high_bytes(span.fields))
     return [int.from_bytes(bytes(block[places or slice(0, 8)]), "little") for block in blocks]
 

@@ -175,6 +175,14 @@ def _uses_base(tail: bytes) -> bool:
 def _is_same(head: bytes, tail: bytes, size: int, pool: Executor, read: Read) -> bool:
     """Tell whether the store gives back an object of *size* bytes as it was given it, frame by frame."""
     lengths = [length for _, length, _ in ROW.iter_unpack(tail[:-CHECKSUM])]
+    if len(lengths) == 1:
+        data = memoryview(read(0, size))
+        end = len(head) + lengths[0]
+        return (
+            data[: len(head)] == head
+            and data[end:] == tail
+            and blake3(data[len(head) : end]).digest()[:16] == tail[ROW.size - 16 : ROW.size]
+        )
     places = list(accumulate(lengths, initial=len(head)))
 
     def is_same(number: int) -> bool:
@@ -182,7 +190,7 @@ def _is_same(head: bytes, tail: bytes, size: int, pool: Executor, read: Read) ->
         return blake3(payload).digest()[:16] == tail[(number + 1) * ROW.size - 16 : (number + 1) * ROW.size]
 
     numbers = range(len(lengths))
-    found = map(is_same, numbers) if len(lengths) == 1 else ordered(pool, is_same, numbers, AHEAD)
+    found = ordered(pool, is_same, numbers, AHEAD)
     return read(0, len(head)) == head and read(places[-1], size) == tail and all(found)
 
 

@@ -22,6 +22,7 @@ from emeritus.store.blobs.faults import missing
 _PIECE = 4 << 20
 _DRAFTS = ".drafts"
 _OPEN = 64  # drafts held open at a time
+_SHORT = 512 << 10
 
 
 class FolderBlobs:
@@ -48,7 +49,7 @@ class FolderBlobs:
                 drafts = []
                 for _, put in wanted:
                     draft = stack.enter_context(Draft(self.root / _DRAFTS, f"the blob {put.path}"))
-                    for chunk in put.chunks:
+                    for chunk in _joined(put.chunks):
                         draft.write(chunk)
                     drafts.append(draft)
                 sync_together(drafts)
@@ -87,7 +88,7 @@ class FolderBlobs:
 
     def exists(self, path: str) -> bool:
         with disk_errors(f"the blob {path}"):
-            return is_regular(self._at(path))
+            return is_regular(f"{self.root}/{blob_path(path)}")
 
     def list(self, prefix: str = "") -> Iterator[str]:
         top = self._at(prefix) if prefix else self.root
@@ -103,7 +104,7 @@ class FolderBlobs:
     def _put(self, path: str, chunks: Iterable[Bytes], check: Check | None, *, replace: bool) -> bool:
         final = self._at(path)
         with Draft(self.root / _DRAFTS, f"the blob {path}") as draft:
-            for chunk in chunks:
+            for chunk in _joined(chunks):
                 draft.write(chunk)
             draft.sync()
             if check is not None:
@@ -131,3 +132,16 @@ class FolderBlobs:
             yield fd
         finally:
             os.close(fd)
+
+
+def _joined(chunks: Iterable[Bytes]) -> Iterator[Bytes]:
+    """Yield what *chunks* hold, short ones together: to write is to wait, even if only for other threads."""
+    short: list[Bytes] = []
+    size = 0
+    for chunk in chunks:
+        if size + len(chunk) > _SHORT:
+            yield from short
+            short, size = [], 0
+        short.append(chunk)
+        size += len(chunk)
+    yield b"".join(short)
