@@ -440,6 +440,19 @@ def test_who_needs_what(tmp_path, blobs):
     assert sum(kind.raw for kind in costs["base"].kinds) == base.manifest.size
 
 
+def test_who_shares_a_base_is_not_taken_for_it(tmp_path, blobs):
+    """A sister that kept a layer as it was holds that object too; what a model builds on is the base alone."""
+    weights = base_weights()
+    base = archive(tmp_path, "base", weights, blobs)
+    archive(tmp_path, "child", tuned(weights, 1), blobs, base=base.manifest)
+    sister = tuned(weights, 2) | {"layers.0.weight": weights["layers.0.weight"]}
+    archive(tmp_path, "a-sister", sister, blobs, base=base.manifest)
+    catalogue = Catalogue.read(blobs)
+    costs = {cost.manifest.model: cost for cost in catalogue.costs(stored_sizes(blobs, catalogue.objects))}
+    assert costs["child"].needs == costs["a-sister"].needs == ("base",)
+    assert costs["child"].needed_by == ("a-sister", "base")
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -22,6 +22,7 @@ from emeritus.archive import (
     load,
     restore,
     scrub_state,
+    signing,
     verify,
 )
 from emeritus.archive.facts import object_path
@@ -34,6 +35,7 @@ from emeritus.archive.rebase import rebase
 from emeritus.archive.repair import repair
 from emeritus.archive.replicate import replicate
 from emeritus.archive.scrub import Pace, scrub
+from emeritus.archive.signing import ModelKey
 from emeritus.core.clock import SettableClock
 from emeritus.store.blobs import FolderBlobs, open_blobs
 
@@ -375,6 +377,24 @@ def test_parity_is_written_anew(shelf, tmp_path, how):
     assert [(each.path, each.source) for each in done.mended] == [(parity_path(based_on(shelf)), "object")]
     assert shelf.stored() == before
     shelf.is_whole(tmp_path)
+
+
+def test_a_signature_for_other_tools_is_kept_twice_from_the_start(shelf, tmp_path):
+    """Nothing is missing after a model was signed, and the signature comes back when it decays."""
+    key = ModelKey.generate()
+    signing.keep(shelf.tune, shelf.blobs, key)
+    shelf.is_whole(tmp_path)
+    path = signing.signature_path(shelf.tune, key.public)
+    before = shelf.stored()[path]
+    shelf.damage(path, "ruin")
+    assert not reading(shelf.blobs).is_sound
+    assert [each.path for each in repair(shelf.blobs, verify=signed).mended] == [path]
+    assert shelf.stored()[path] == before
+    for each in (path, copy_path(path)):
+        shelf.damage(each, "ruin")
+    assert [each.path for each in repair(shelf.blobs, verify=signed).lost] == [path]
+    signing.keep(shelf.tune, shelf.blobs, key)
+    shelf.is_whole(tmp_path / "again")
 
 
 def test_a_manifest_comes_back_with_its_signature(shelf, tmp_path):

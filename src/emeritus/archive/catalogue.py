@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from attrs import frozen
 
@@ -40,7 +41,8 @@ class Cost:
 
     *alone*: of every object that it needs. *marginal*: of those that no other model needs, so that they
     would go with it. *share*: of all, each divided by the number of models that need it; the shares of all
-    models make up the store. *needs* names models whose objects it is a difference from or shares.
+    models make up the store. *needs* names the fewest models whose own objects it builds on; *needed_by* all
+    that share some with it.
     """
 
     manifest: Manifest
@@ -86,10 +88,10 @@ class Catalogue:
     def costs(self, sizes: Mapping[str, int]) -> tuple[Cost, ...]:
         """Return what each manifest costs, *sizes* being those of the stored objects (see `stored_sizes`)."""
         users = Counter(digest for manifest in self.manifests for digest in manifest.closure)
-        owners: dict[str, str] = {}  # who brought an object first; the catalogue is in order of names
+        holders: dict[str, set[str]] = defaultdict(set)
         for manifest in self.manifests:
             for digest in manifest.objects:
-                owners.setdefault(digest, manifest.model)
+                holders[digest].add(manifest.model)
         shared: dict[str, list[str]] = defaultdict(list)
         for manifest in self.manifests:
             for digest in manifest.closure:
@@ -98,19 +100,29 @@ class Catalogue:
         costs = []
         for manifest in self.manifests:
             mine = manifest.closure
-            lent = [digest for digest in mine if digest not in manifest.objects]
+            lent = [holders[digest] - {manifest.model} for digest in mine if digest not in manifest.objects]
             costs.append(
                 Cost(
                     manifest,
                     sum(sizes.get(digest, 0) for digest in mine),
                     sum(sizes.get(digest, 0) for digest in mine if users[digest] == 1),
                     sum(sizes.get(digest, 0) / users[digest] for digest in mine),
-                    tuple(sorted({owners.get(digest, "?") for digest in lent} - {manifest.model})),
+                    _lenders(lent),
                     tuple(sorted({model for digest in mine for model in shared[digest]} - {manifest.model})),
                     _kinds(manifest, sizes),
                 )
             )
         return tuple(costs)
+
+
+def _lenders(holders: Iterable[AbstractSet[str]]) -> tuple[str, ...]:
+    """Return few models, so that each of the sets has one of them: always the one that most have; "?" for an empty set."""
+    left = list(holders)
+    found: set[str] = set() if all(left) else {"?"}
+    while left := [each for each in left if each and not each & found]:
+        often = Counter(model for each in left for model in each)
+        found.add(min(often, key=lambda model: (-often[model], model)))
+    return tuple(sorted(found))
 
 
 def _kinds(manifest: Manifest, sizes: Mapping[str, int]) -> tuple[Kind, ...]:

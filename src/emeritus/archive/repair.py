@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen, mutable
 
 from emeritus.archive import parity, parity_copy
 from emeritus.archive.codec import ZSTD
-from emeritus.archive.errors import BlobMissing
+from emeritus.archive.errors import BlobMissing, SignatureInvalid
 from emeritus.archive.facts import object_path
 from emeritus.archive.left import is_left
 from emeritus.archive.manifest import Manifest, held, load, manifest_path
@@ -119,6 +119,8 @@ class _Mender:
             found = load(model, digest, self._blobs, verify=self._verify)
         except (IntegrityError, NotFound, InvalidInput) as why:
             return self._manifest_back(model, digest, path, why)
+        for name in sorted(self._names(path) - {path}):
+            self._signature(name, model)
         if parity_copy.copy(self._blobs, model, digest):
             self.done.mended.append(
                 Mended(parity_copy.copy_path(path), "object", f"The copy of {path} was not sound.")
@@ -128,22 +130,9 @@ class _Mender:
     def _manifest_back(self, model: str, digest: str, path: str, why: EmeritusError) -> Manifest | None:
         """Put a manifest and its signatures right, each from the first place where it is sound."""
         used = ""
-        names = {path} | {
-            path + each.removeprefix(place(path))
-            for _, store, place in self._sources()
-            for each in store.list(place(path).rpartition("/")[0])
-            if each.startswith(place(path) + ".")
-        }
-        for name in sorted(names, reverse=True):  # signatures first
-            held_here = parity_copy.read(self._blobs, name)
-            if held_here is not None and parity_copy.is_sound(name, held_here):
-                continue
-            for source, store, place in self._sources():
-                data = parity_copy.read(store, place(name))
-                if data is not None and parity_copy.is_sound(name, data):
-                    self._blobs.replace(name, [data])
-                    used = used or source
-                    break
+        for name in sorted(self._names(path), reverse=True):  # signatures first
+            source = self._back(name)
+            used = used or source
         with suppress(IntegrityError, NotFound, InvalidInput):
             found = load(model, digest, self._blobs, verify=self._verify)
             parity_copy.copy(self._blobs, model, digest)
@@ -151,6 +140,38 @@ class _Mender:
             return found
         self._lose(path, why.id, why.sentence, model=model)
         return None
+
+    def _signature(self, name: str, model: str) -> None:
+        """Put right a signature beside a manifest that is sound."""
+        is_sound = self._is_sound(name)
+        if source := self._back(name):
+            self.done.mended.append(Mended(name, source, f"The signature {name} was not sound."))
+        elif not is_sound:
+            self._lose(name, SignatureInvalid.id, f"The signature {name} was altered.", model=model)
+
+    def _names(self, path: str) -> set[str]:
+        """Return the names of a manifest and of all signatures of it that some store has, as they belong here."""
+        here: tuple[str, Blobs, Callable[[str], str]] = ("", self._blobs, str)
+        return {path} | {
+            path + each.removeprefix(place(path))
+            for _, store, place in (here, *self._sources())
+            for each in store.list(place(path).rpartition("/")[0])
+            if each.startswith(place(path) + ".")
+        }
+
+    def _is_sound(self, name: str) -> bool:
+        data = parity_copy.read(self._blobs, name)
+        return data is not None and parity_copy.is_sound(name, data)
+
+    def _back(self, name: str) -> str:
+        """Put a manifest or a signature right from the first place where it is sound; tell which kind that is, if any."""
+        if not self._is_sound(name):
+            for source, store, place in self._sources():
+                data = parity_copy.read(store, place(name))
+                if data is not None and parity_copy.is_sound(name, data):
+                    self._blobs.replace(name, [data])
+                    return source
+        return ""
 
     def _sources(self) -> Iterator[tuple[str, Blobs, Callable[[str], str]]]:
         yield "copy", self._blobs, parity_copy.copy_path

@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from emeritus.archive import parity_copy
 from emeritus.archive.errors import BlobMissing, SignatureInvalid
 from emeritus.archive.manifest import Manifest, manifest_path
 from emeritus.archive.ports import Blobs
@@ -161,7 +162,7 @@ def signature_path(manifest: Manifest, key: ModelPublicKey) -> str:
 
 
 def keep(manifest: Manifest, blobs: Blobs, key: ModelKey) -> bytes:
-    """Sign a model once, keep the signature beside its manifest, and return it.
+    """Sign a model once, keep the signature and a copy of it beside its manifest, and return it.
 
     A damaged signature is replaced. Raises DiskFull, StoreFailed.
     """
@@ -174,6 +175,7 @@ def keep(manifest: Manifest, blobs: Blobs, key: ModelKey) -> bytes:
         blobs.put_if_absent(path, [key.sign(manifest)])
     except IntegrityError:
         blobs.replace(path, [key.sign(manifest)])
+    parity_copy.copy(blobs, manifest.model, manifest.digest)
     return b"".join(blobs.get(path))
 
 
