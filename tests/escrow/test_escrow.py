@@ -145,6 +145,11 @@ def test_a_family_goes_in_with_what_it_stands_on(house):
     assert alone(bag / "data/archive/restore.py", "tune-1", out).returncode == 0
     assert (out / "model.safetensors").read_bytes() == weights(tuned(data, 2))
     assert not (bag / "data/archive/manifests/base-1").exists()
+    base, tune, both = (
+        estimate(house.parts, Order(models, house.folder / "both"), by=ADA).weights
+        for models in (("base-1",), ("tune-1",), ("base-1", "tune-1"))
+    )
+    assert max(base, tune) < both < base + tune // 2  # what they share is counted once
 
 
 def test_several_models_share_one_bag(house):

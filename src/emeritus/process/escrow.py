@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -75,14 +75,18 @@ def estimate(parts: Parts, order: Order, *, by: Actor) -> Estimate:
     """
     escrow.check_target(order.target)
     bag = _nearest(order.target)
-    size = 0
     with parts.work() as work:
         _may(work, order, by)
         held = [_manifest(work, parts, model) for model in order.models]
-    for manifest, _ in held:
-        if manifest is not None:
-            size += manifest.size if order.plain else escrow.measure_copy(manifest, parts.blobs)
-    return Estimate(size, escrow.room(bag))
+    manifests = [manifest for manifest, _ in held if manifest is not None]
+    return Estimate(_size(parts, order, manifests), escrow.room(bag))
+
+
+def _size(parts: Parts, order: Order, manifests: Collection[Manifest]) -> int:
+    """Return how many bytes the weights of *manifests* take in one bag."""
+    if order.plain:
+        return sum(manifest.size for manifest in manifests)
+    return escrow.measure_copies(manifests, parts.blobs)
 
 
 def make(parts: Parts, order: Order, key: VerifyKey, open_folder: OpenFolder, *, by: Actor) -> BagFacts:
@@ -205,7 +209,7 @@ def _weights(parts: Parts, order: Order, manifest: Manifest, bag: Bag, open_fold
     if order.plain:
         for file in manifest.files:
             bag_path(file.name)
-    need = manifest.size if order.plain else escrow.measure_copy(manifest, parts.blobs)
+    need = _size(parts, order, [manifest])
     if need + _SPARE > bag.room() + bag.size():
         raise Unavailable(
             f"The weights of {manifest.model} take {need} bytes, and {bag.room()} are free at {order.target.parent}.",

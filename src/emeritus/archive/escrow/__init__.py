@@ -7,7 +7,7 @@ Its layout is described in docs/reference/escrow-format.md.
 
 from emeritus.archive.escrow.bag import Bag, BagFacts, TargetForeign, check_target, room
 from emeritus.archive.escrow.check import BagReport, Finding, check
-from emeritus.archive.escrow.weights import archive_folder, closure, copy, measure_copy, verify_copy
+from emeritus.archive.escrow.weights import archive_folder, closure, copy, measure_copies, verify_copy
 
 __all__ = [
     "Bag",
@@ -20,7 +20,7 @@ __all__ = [
     "check_target",
     "closure",
     "copy",
-    "measure_copy",
+    "measure_copies",
     "room",
     "verify_copy",
 ]

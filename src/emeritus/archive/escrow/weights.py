@@ -72,9 +72,9 @@ def paths(manifest: Manifest, blobs: Blobs) -> Iterator[str]:
     yield own
 
 
-def measure_copy(manifest: Manifest, blobs: Blobs) -> int:
-    """Return how many bytes `copy` will write."""
-    return sum(blobs.size(path) for path in paths(manifest, blobs))
+def measure_copies(manifests: Iterable[Manifest], blobs: Blobs) -> int:
+    """Return how many bytes `copy` will write for all of *manifests* into one bag: what they share, once."""
+    return sum(map(blobs.size, {path for manifest in manifests for path in paths(manifest, blobs)}))
 
 
 def copy(manifest: Manifest, blobs: Blobs, bag: Bag, *, progress: Progress = quiet) -> Copied:
