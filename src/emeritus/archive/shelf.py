@@ -240,9 +240,11 @@ class Place:
         if self._draft is None:
             return
         checks = bytes(self._checks)
-        with suppress(DiskFull, StoreFailed):
+        # Whoever counts meanwhile might see neither name: a folder is not read all at once.
+        with suppress(DiskFull, StoreFailed, OSError), self._shelf._locked():  # noqa: SLF001
             self._draft.write(checks + _seal(self._size, checks))
             self._draft.publish(self._shelf.folder / self._sha256)
+            self.close()
         self.close()
 
     def close(self) -> None:
