@@ -148,10 +148,12 @@ def _ahead(groups: Iterable[list[_Stretch]], blobs: Blobs, pool: Executor) -> It
         return [_open(stretch.part, blobs) for stretch in group]
 
     waiting: deque[_Opening] = deque()
+    far = 1  # at first not far, so that there is something to decode at once
     try:
         for group in groups:
             waiting.append((group, pool.submit(opened, group)))
-            if len(waiting) > _LOOK_AHEAD:
+            if len(waiting) > far:
+                far = min(far + 1, _LOOK_AHEAD)
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()

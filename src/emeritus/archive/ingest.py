@@ -199,7 +199,9 @@ def _file(
             return done
 
         with closing(ahead(reading, _AHEAD)) as pieces:
-            for done in ordered(writers, store, _groups(_unique(pieces, twins)), threads + 1):
+            for done in ordered(
+                writers, store, _groups(_unique(pieces, twins), file.size, threads), threads + 1
+            ):
                 for one in done:
                     tally.add(one)
         for piece in twins:
@@ -220,17 +222,23 @@ def _unique(pieces: Iterable[Piece], twins: list[Piece]) -> Iterator[Piece]:
         yield piece
 
 
-def _groups(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """Yield pieces that are stored together: each large one alone, small ones with their likes."""
+def _groups(pieces: Iterable[Piece], end: int, threads: int) -> Iterator[list[Piece]]:
+    """Yield pieces that are stored together: each large one alone, small ones with their likes.
+
+    Towards the *end* of the file groups become smaller, so that no thread waits long for the last.
+    """
     small: list[Piece] = []
+    size = 0
     for piece in pieces:
         if piece.length > SMALL:
             yield [piece]
             continue
         small.append(piece)
-        if len(small) >= _TOGETHER[0] or sum(each.length for each in small) >= _TOGETHER[1]:
+        size += piece.length
+        enough = min(_TOGETHER[1], (end - piece.offset) // (2 * max(1, threads)))
+        if len(small) >= _TOGETHER[0] or size >= enough:
             yield small
-            small = []
+            small, size = [], 0
     if small:
         yield small
 

@@ -28,6 +28,8 @@ FOLDER = "manifests"
 INLINE = 64
 """Runs of at most this many bytes stand in the manifest itself, in hexadecimal."""
 
+_UNUSUAL = re.compile(rb"[^ -~]|\\|[\[,:]-?[0-9]{16}")
+"""Of other bytes than these msgspec writes what RFC 8785 does, and several times faster."""
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _INLINE = re.compile(rf"(?:[0-9a-f]{{2}}){{1,{INLINE}}}")
 
@@ -178,16 +180,18 @@ class Manifest:
 
     def canonical(self) -> bytes:
         """Return the RFC 8785 bytes that are digested and signed."""
-        return canonical(
-            {
-                "format": FORMAT,
-                "version": VERSION,
-                "creator": self.creator,
-                "model": self.model,
-                "files": [file.json() for file in self.files],
-                **({"bases": dict(self.bases)} if self.bases else {}),
-            }
-        )
+        return canonical(self.json())
+
+    def json(self) -> dict[str, Json]:
+        """Return the manifest as JSON."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "creator": self.creator,
+            "model": self.model,
+            "files": [file.json() for file in self.files],
+            **({"bases": dict(self.bases)} if self.bases else {}),
+        }
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Manifest":
@@ -220,6 +224,8 @@ class Manifest:
 
 def _is_written(manifest: Manifest, data: bytes) -> bool:
     """Tell whether *data* is what `Manifest.canonical` writes."""
+    if not _UNUSUAL.search(data) and msgspec.json.encode(manifest.json(), order="sorted") == data:
+        return True
     try:
         return manifest.canonical() == data
     except InvalidInput:
