@@ -96,11 +96,11 @@ def frontier(results: Results, bounds: dict[str, float], path: Path) -> Path:
             axes.axhline(allowed, color="#9a9a9a", linestyle=":", zorder=1)
             axes.annotate(
                 "entropy, order 0",
-                (0.99, allowed),
+                (0.01, allowed),
                 xycoords=("axes fraction", "data"),
-                xytext=(0, 3),
+                xytext=(0, -11),
                 textcoords="offset points",
-                ha="right",
+                ha="left",
                 color="#9a9a9a",
                 size=8,
             )
