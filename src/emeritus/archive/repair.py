@@ -132,7 +132,7 @@ class _Mender:
         used = ""
         for name in sorted(self._names(path), reverse=True):  # signatures first
             source = self._back(name)
-            used = used or source
+            used = used or source or ""
         with suppress(IntegrityError, NotFound, InvalidInput):
             found = load(model, digest, self._blobs, verify=self._verify)
             parity_copy.copy(self._blobs, model, digest)
@@ -143,37 +143,36 @@ class _Mender:
 
     def _signature(self, name: str, model: str) -> None:
         """Put right a signature beside a manifest that is sound."""
-        is_sound = self._is_sound(name)
-        if source := self._back(name):
+        source = self._back(name)
+        if source:
             self.done.mended.append(Mended(name, source, f"The signature {name} was not sound."))
-        elif not is_sound:
+        elif source is None:
             self._lose(name, SignatureInvalid.id, f"The signature {name} was altered.", model=model)
 
     def _names(self, path: str) -> set[str]:
         """Return the names of a manifest and of all signatures of it that some store has, as they belong here."""
-        here: tuple[str, Blobs, Callable[[str], str]] = ("", self._blobs, str)
         return {path} | {
             path + each.removeprefix(place(path))
-            for _, store, place in (here, *self._sources())
+            for _, store, place in self._places()
             for each in store.list(place(path).rpartition("/")[0])
             if each.startswith(place(path) + ".")
         }
 
-    def _is_sound(self, name: str) -> bool:
-        data = parity_copy.read(self._blobs, name)
-        return data is not None and parity_copy.is_sound(name, data)
+    def _back(self, name: str) -> str | None:
+        """Put a manifest or a signature right from the first place where it is sound.
 
-    def _back(self, name: str) -> str:
-        """Put a manifest or a signature right from the first place where it is sound; tell which kind that is, if any."""
-        if not self._is_sound(name):
-            for source, store, place in self._sources():
-                data = parity_copy.read(store, place(name))
-                if data is not None and parity_copy.is_sound(name, data):
+        Tell which kind of place that is: "" when nothing had to be done, None when there is none.
+        """
+        for source, store, place in self._places():
+            data = parity_copy.read(store, place(name))
+            if data is not None and parity_copy.is_sound(name, data):
+                if source:
                     self._blobs.replace(name, [data])
-                    return source
-        return ""
+                return source
+        return None
 
-    def _sources(self) -> Iterator[tuple[str, Blobs, Callable[[str], str]]]:
+    def _places(self) -> Iterator[tuple[str, Blobs, Callable[[str], str]]]:
+        yield "", self._blobs, str
         yield "copy", self._blobs, parity_copy.copy_path
         for replica in self._replicas:
             yield "replica", replica, str

@@ -10,7 +10,6 @@ from emeritus.archive.codec import gathering, sorting
 from emeritus.archive.codec import model as models
 from emeritus.archive.codec.arrays import Array
 from emeritus.archive.codec.model import CODED, PRECISION, TOKENS, Classes, Model, Tables
-from emeritus.archive.codec.sorting import FAR
 
 LOW = 1 << 16
 """Every lane begins, and must end, in this state; it is never below."""
@@ -266,7 +265,7 @@ def drift(words: Array, base: Array, blocks: Array, block: int, chosen: int, shi
     sums = np.zeros(1 << size, np.int64)
     np.add.at(sums, key, gaps)
     mean = sums / np.maximum(np.bincount(key, minlength=1 << size), 1)
-    return np.rint(np.clip(mean, -FAR, FAR)).astype(np.int64)
+    return np.rint(np.clip(mean, -sorting.FAR, sorting.FAR)).astype(np.int64)
 
 
 def steps(
